@@ -1,0 +1,205 @@
+"""The typed configuration of an experiment.
+
+One `Experiment` says everything about a run. Experiments are registered by
+name with `exp_factory` in the other modules of this package, and any field
+may be overridden from the command line (`--params_override`) or from a YAML
+file (`--config_file`).
+"""
+
+import dataclasses
+from typing import Optional, Tuple
+
+from official.modeling import hyperparams
+
+
+@dataclasses.dataclass
+class ResNet(hyperparams.Config):
+  """The convolutional part of the image encoder."""
+
+  depth: int = 50  # 18, 34: basic blocks. 50, 101, 152: bottlenecks.
+  variant: str = 'c4'  # 'c4': three stages, stride 16. 'standard': stride 32.
+  width_multiplier: float = 1.0
+
+
+@dataclasses.dataclass
+class ImageEncoder(hyperparams.Config):
+  """ResNet, transformer and pyramid merge; the defaults are `resnet-c`."""
+
+  resnet: ResNet = dataclasses.field(default_factory=ResNet)
+  dim: int = 512
+  num_layers: int = 12
+  num_heads: int = 16
+  mlp_dim: int = 2048
+  drop_path: float = 0.1
+  drop_units: float = 0.1
+  drop_attention: float = 0.0
+  feature_dim: int = 256  # Channels of the merged pyramid, at mask size.
+
+
+@dataclasses.dataclass
+class MaskDecoder(hyperparams.Config):
+  """The TransUNet denoiser."""
+
+  dim: int = 128
+  channel_multipliers: Tuple[int, ...] = (1, 1, 2, 2)
+  blocks_per_level: int = 1
+  conv_in_kernel: int = 1
+  transformer_dim: int = 512
+  transformer_layers: int = 6
+  head_dim: int = 64
+  dropout: float = 0.0
+  time_scaling: float = 1e4  # Not stated in the paper.
+
+
+@dataclasses.dataclass
+class Schedule(hyperparams.Config):
+  """gamma(t), the share of signal at time t.
+
+  `paper` is Algorithm 4's. `cosine` and `sigmoid` are the start/end/tau
+  families and `linear` the line of arXiv 2301.10972.
+  """
+
+  name: str = 'paper'
+  start: float = 0.0
+  end: float = 1.0
+  tau: float = 1.0
+
+
+@dataclasses.dataclass
+class Model(hyperparams.Config):
+  """The network and its diffusion."""
+
+  image_size: Tuple[int, int] = (256, 256)
+  mask_size: Tuple[int, int] = (128, 128)
+  num_classes: int = 134  # Void (0) included.
+  max_instances: int = 101  # K: ids are 1..K-1; 0 is void.
+  bits: int = 8  # Per channel of the panoptic map.
+  input_scaling: float = 0.1  # b
+  conditioning: Tuple[str, ...] = ('concat', 'attention')  # (): unconditional.
+  past_masks: int = 0  # Earlier frames whose masks are given: 2 for video.
+  encoder: ImageEncoder = dataclasses.field(default_factory=ImageEncoder)
+  decoder: MaskDecoder = dataclasses.field(default_factory=MaskDecoder)
+
+
+@dataclasses.dataclass
+class Loss(hyperparams.Config):
+  """Algorithm 1."""
+
+  # 'softmax_cross_entropy', 'sigmoid_cross_entropy', 'squared_error_x' or
+  # 'squared_error_eps'.
+  name: str = 'softmax_cross_entropy'
+  weight_p: float = 0.2  # Exponent of the instance-size weight; 0: none.
+  schedule: Schedule = dataclasses.field(default_factory=Schedule)
+
+
+@dataclasses.dataclass
+class Sampler(hyperparams.Config):
+  """Algorithm 2."""
+
+  name: str = 'ddim'  # 'ddim', 'ddpm_large' or 'ddpm_small'.
+  steps: int = 20
+  td: float = 0.0  # Asymmetric time interval.
+  schedule: Schedule = dataclasses.field(default_factory=Schedule)
+
+
+@dataclasses.dataclass
+class Shapes(hyperparams.Config):
+  """Difficulty of the procedural scenes."""
+
+  size: int = 64  # Pixels, height and width.
+  stuff_regions: int = 2  # At most, per scene; at least one.
+  stuff_classes: int = 3
+  thing_classes: int = 3
+  min_objects: int = 1
+  max_objects: int = 4
+  min_radius: float = 0.11  # As a share of `size`.
+  max_radius: float = 0.25
+  texture: float = 0.15  # Amplitude of the patterns, in [0, 1] intensity.
+  noise: float = 0.05  # Standard deviation of the pixel noise.
+  train_examples: int = 1_000_000  # Scenes are made when they are read.
+  eval_examples: int = 256
+
+
+@dataclasses.dataclass
+class Augmentation(hyperparams.Config):
+  """Training transforms."""
+
+  scale_jitter: Tuple[float, float] = (1.0, 1.0)
+  flip: bool = True
+  color_jitter: float = 0.0  # Strength; 0: off.
+
+
+@dataclasses.dataclass
+class Data(hyperparams.Config):
+  """Where the examples come from."""
+
+  name: str = 'shapes'  # 'shapes' or 'coco_panoptic'.
+  dir: str = ''  # Root of the data set's folder; not used by `shapes`.
+  train_split: str = 'train'
+  eval_split: str = 'validation'
+  augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+  shapes: Shapes = dataclasses.field(default_factory=Shapes)
+  cache: bool = False  # Keep the files' bytes in memory.
+  eval_examples: Optional[int] = None  # Score the first so many; None: all.
+
+
+@dataclasses.dataclass
+class Optimizer(hyperparams.Config):
+  """AdamW, its learning rate and the averaged weights."""
+
+  learning_rate: float = 1e-4
+  schedule: str = 'linear'  # 'constant', 'linear' or 'cosine'.
+  end_factor: float = 0.1  # Last learning rate, as a share of the first.
+  warmup_steps: int = 0
+  beta_1: float = 0.9
+  beta_2: float = 0.999
+  epsilon: float = 1e-8
+  weight_decay: float = 0.05  # Decoupled, on all variables.
+  clip_norm: float = 1.0  # Of the global gradient; 0: off.
+  accumulation_steps: int = 1  # Micro-batches per update.
+  ema_decay: float = 0.999
+  ema_warmup: bool = False  # Decay min(ema_decay, (1 + n) / (10 + n)).
+
+
+@dataclasses.dataclass
+class Training(hyperparams.Config):
+  """The loop."""
+
+  steps: int = 1000
+  batch_size: int = 16  # Global; per update, over all micro-batches.
+  seed: int = 0
+  precision: str = 'float32'  # 'float32' or 'bfloat16'.
+  jit_compile: bool = False
+  init_checkpoint: str = ''  # See models/checkpoints.py for what wins.
+  init_weights: str = 'ema'  # 'ema' or 'online', where a file has both.
+  freeze_encoder: bool = False
+  log_every: int = 50  # Steps.
+  checkpoint_every: int = 1000  # Steps.
+  keep_checkpoints: int = 3
+  pictures_every: int = 0  # Steps; 0: only at evaluation.
+
+
+@dataclasses.dataclass
+class Evaluation(hyperparams.Config):
+  """Sampling and scoring."""
+
+  every: int = 0  # Steps, in train_and_eval; 0: only after the last.
+  batch_size: int = 16  # Global.
+  sampler: Sampler = dataclasses.field(default_factory=Sampler)
+  min_segment_pixels: int = 0  # Smaller predicted segments become void.
+  weights: str = 'ema'  # 'ema' or 'online'.
+  seed: int = 0  # Of the sampling noise.
+  num_pictures: int = 8
+  write_results: bool = False  # Official PNG + JSON files in the run folder.
+
+
+@dataclasses.dataclass
+class Experiment(hyperparams.Config):
+  """Everything about one run."""
+
+  model: Model = dataclasses.field(default_factory=Model)
+  loss: Loss = dataclasses.field(default_factory=Loss)
+  data: Data = dataclasses.field(default_factory=Data)
+  optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
+  training: Training = dataclasses.field(default_factory=Training)
+  evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)

@@ -1,0 +1,9 @@
+"""Lets tests import the project's packages from wherever pytest starts."""
+
+import os
+import pathlib
+import sys
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+_ROOT = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(_ROOT), str(_ROOT / 'tests')]

@@ -1,0 +1,1 @@
+"""Exact metrics, free of TensorFlow."""
