@@ -1,0 +1,373 @@
+"""Procedural panoptic scenes: they need no download and never run out.
+
+The ground is split by wavy lines into regions of stuff, and objects lie on it,
+the later ones over the earlier ones. A stuff class is known by its pattern and
+a thing class by its outline. Colours are drawn anew for every segment: they
+part neighbours but name nothing. Each (seed, split, index) has its own stream
+of random numbers; everything after the draw is computed for a whole batch of
+scenes at a time.
+"""
+
+import math
+from typing import Dict
+
+import numpy as np
+import tensorflow as tf
+
+from configs import base
+from data import labels
+
+SPLITS = ('train', 'validation')
+THINGS = ('disk', 'square', 'triangle', 'star', 'ring', 'cross')
+STUFF = ('stripes', 'checks', 'dots', 'plain', 'waves', 'bricks')
+
+# An object of which a smaller share would be seen is left out of the scene, and
+# so is one with fewer pixels. A region of stuff with fewer pixels is void.
+MIN_VISIBLE_SHARE = 0.25
+MIN_VISIBLE_PIXELS = 12
+
+_BITMAP = 128  # Side of the outlines' and patterns' bitmaps; a power of two.
+
+
+class Shapes:
+  """A data set of procedural scenes; see `data.pipeline` for the contract."""
+
+  def __init__(self, config: base.Shapes, split: str, seed: int = 0):
+    """Makes the tables.
+
+    Args:
+      config: The difficulty of the scenes.
+      split: 'train' or 'validation'.
+      seed: Scenes with the same seed, split and index are the same.
+
+    Raises:
+      ValueError: If there is no such split or no scene of such difficulty.
+    """
+    _check(config, split)
+    self._config = config
+    self._seed = (seed, SPLITS.index(split))
+    train = split == 'train'
+    self.num_examples = config.train_examples if train else config.eval_examples
+    self.image_ids = range(self.num_examples)
+    names = THINGS[: config.thing_classes] + STUFF[: config.stuff_classes]
+    self.classes = labels.ClassTable(
+      [
+        labels.Category(
+          i + 1, name, labels.palette_color(i), i < config.thing_classes
+        )
+        for i, name in enumerate(names)
+      ]
+    )
+    self._fields = _fields(config)
+    self._outlines = _outlines()
+    self._patterns = _patterns()
+    self._compiled = tf.function(
+      self._render, input_signature=[tf.TensorSpec([None], tf.int64)]
+    )
+
+  def scenes(self, indices: tf.Tensor) -> Dict[str, tf.Tensor]:
+    """Renders scenes.
+
+    Args:
+      indices: int64 `[B]`, each below `num_examples`.
+
+    Returns:
+      'image': uint8 `[B, S, S, 3]`; 'label_map': int32 `[B, S, S, 2]`, class
+      and number by area, largest first; 'image_id': int64 `[B]`.
+    """
+    return self._compiled(indices)
+
+  def example(self, index: tf.Tensor) -> Dict[str, tf.Tensor]:
+    """One scene: what `scenes` gives, without the leading axis."""
+    batch = self.scenes(tf.reshape(tf.cast(index, tf.int64), [1]))
+    return {name: value[0] for name, value in batch.items()}
+
+  def image(self, image_id: int) -> np.ndarray:
+    """The picture, uint8 `[S, S, 3]`."""
+    return self.example(image_id)['image'].numpy()
+
+  def ground_truth(self, image_id: int) -> labels.GroundTruth:
+    """The segments of a scene; their ids are the numbers by area."""
+    label_map = self.example(image_id)['label_map'].numpy()
+    classes, numbers = label_map[..., 0], label_map[..., 1]
+    segments = []
+    for number in range(1, numbers.max() + 1):
+      inside = numbers == number
+      category = self.classes.category(classes[inside][0])
+      segments.append(
+        {
+          'id': number,
+          'category_id': category.id,
+          'iscrowd': 0,
+          'area': int(inside.sum()),
+        }
+      )
+    return labels.GroundTruth(numbers, segments)
+
+  def file_name(self, image_id: int) -> str:
+    """The name of the picture in result files."""
+    return f'{image_id:012d}.png'
+
+  def _render(self, indices: tf.Tensor) -> Dict[str, tf.Tensor]:
+    size, regions = self._config.size, self._config.stuff_regions
+    draws, noise = self._draw(indices)
+    ground, stuff = self._ground(draws)  # Segments 1..regions.
+    top, things = self._objects(draws)  # Later segments, 0 for the ground.
+    segments = tf.where(top > 0, top + regions, ground)
+    classes = tf.concat([tf.zeros_like(stuff[:, :1]), stuff, things], axis=1)
+
+    image = self._paint(segments, classes, draws)
+    image = tf.clip_by_value(image + self._config.noise * noise, 0.0, 1.0)
+
+    areas, ranks = labels.rank_by_area(segments, classes.shape[1])
+    seen = areas >= MIN_VISIBLE_PIXELS
+    table = tf.stack([classes, ranks], axis=-1) * tf.cast(
+      seen[..., tf.newaxis], tf.int32
+    )
+    label_map = tf.gather(table, segments, batch_dims=1)
+    return {
+      'image': tf.cast(image * 255 + 0.5, tf.uint8),
+      'label_map': tf.ensure_shape(label_map, [None, size, size, 2]),
+      'image_id': indices,
+    }
+
+  def _draw(self, indices):
+    """Uniform draws by name, float32 `[B, ...]`, and noise `[B, S, S, 3]`."""
+    sizes = [math.prod(shape) for shape in self._fields.values()]
+    noise_shape = [self._config.size, self._config.size, 3]
+
+    def draw(index):
+      seed = tf.random.experimental.stateless_fold_in(
+        tf.constant(self._seed, tf.int64), index
+      )
+      uniform = tf.random.stateless_uniform([sum(sizes)], seed)
+      return uniform, tf.random.stateless_normal(noise_shape, seed)
+
+    uniform, noise = tf.map_fn(
+      draw, indices, fn_output_signature=(tf.float32, tf.float32)
+    )
+    draws = {
+      name: tf.reshape(part, (-1, *shape))
+      for (name, shape), part in zip(
+        self._fields.items(), tf.split(uniform, sizes, axis=1), strict=True
+      )
+    }
+    return draws, noise
+
+  def _ground(self, draws):
+    """Region at each pixel, int32 `[B, S, S]`, and their classes `[B, R]`."""
+    config = self._config
+    x, y = _grid(config.size)
+    count = 1 + tf.cast(draws['regions'] * config.stuff_regions, tf.int32)
+    region = tf.ones([tf.shape(count)[0], config.size, config.size], tf.int32)
+    for k in range(config.stuff_regions - 1):
+      angle, offset, height, pace, phase = tf.unstack(
+        draws['border'][:, k, :, tf.newaxis, tf.newaxis], axis=1
+      )
+      cos, sin = tf.cos(2 * math.pi * angle), tf.sin(2 * math.pi * angle)
+      wave = (0.05 + 0.15 * height) * tf.sin(
+        (2 + 5 * pace) * (y * cos - x * sin) + 2 * math.pi * phase
+      )
+      beyond = x * cos + y * sin + wave > offset - 0.5
+      exists = count[:, tf.newaxis, tf.newaxis] > k + 1
+      region = tf.where(beyond & exists, k + 2, region)
+    # A class of stuff has one segment, so the regions' classes differ.
+    classes = tf.argsort(draws['stuff'])[:, : config.stuff_regions]
+    return region, classes + 1 + config.thing_classes
+
+  def _objects(self, draws):
+    """Uppermost object at each pixel, 1.. or 0, and their classes `[B, O]`."""
+    config = self._config
+    number = tf.range(1, config.max_objects + 1)
+    span = config.max_objects - config.min_objects + 1
+    count = config.min_objects + tf.cast(draws['objects'] * span, tf.int32)
+    kinds = tf.cast(draws['thing'] * config.thing_classes, tf.int32)
+
+    x, y = _grid(config.size)
+    step = config.max_radius - config.min_radius
+    radius = 2 * (config.min_radius + step * draws['radius'])  # Of -1..1.
+    reach = (1 - 0.5 * radius)[..., tf.newaxis]  # At most half of one outside.
+    center = reach * (2 * draws['center'] - 1)
+    dx = x - center[..., 0, tf.newaxis, tf.newaxis]
+    dy = y - center[..., 1, tf.newaxis, tf.newaxis]
+    turn = 2 * math.pi * draws['turn']
+    cos = (tf.cos(turn) / radius)[..., tf.newaxis, tf.newaxis]
+    sin = (tf.sin(turn) / radius)[..., tf.newaxis, tf.newaxis]
+    column = _cell(dx * cos + dy * sin)
+    row = _cell(dy * cos - dx * sin)
+    first = (kinds * _BITMAP**2)[..., tf.newaxis, tf.newaxis]
+    cover = tf.gather(self._outlines.ravel(), first + row * _BITMAP + column)
+
+    def uppermost(exists):
+      layer = tf.where(exists, number, 0)[..., tf.newaxis, tf.newaxis]
+      return tf.reduce_max(cover * layer, axis=1)
+
+    exists = number <= count[:, tf.newaxis]
+    areas, _ = labels.rank_by_area(uppermost(exists), config.max_objects + 1)
+    areas = tf.cast(areas[:, 1:], tf.float32)
+    shares = tf.gather(self._outlines.mean((1, 2)).astype(np.float32), kinds)
+    whole = shares * (radius * config.size) ** 2
+    # Leaving one out can only uncover others, so a single pass is enough.
+    exists &= areas >= tf.maximum(
+      MIN_VISIBLE_SHARE * whole, float(MIN_VISIBLE_PIXELS)
+    )
+    return uppermost(exists), kinds + 1
+
+  def _paint(self, segments, classes, draws):
+    """Colours, patterns and light: float32 `[B, S, S, 3]`, about [0, 1]."""
+    config = self._config
+    x, y = _grid(config.size)
+    regions = config.stuff_regions
+
+    def at_pixels(by_segment):  # [B, N, ...] -> [B, S, S, ...]
+      return tf.gather(by_segment, segments - 1, batch_dims=1)
+
+    # Any pattern may lie on an object, more faintly than on stuff.
+    own = classes[:, 1 : regions + 1] - 1 - config.thing_classes
+    any_kind = tf.cast(draws['object_pattern'] * config.stuff_classes, tf.int32)
+    kind = at_pixels(tf.concat([own, any_kind], axis=1))
+    faint = 0.7 * draws['object_strength']
+    strength = tf.concat([tf.ones([tf.shape(own)[0], regions]), faint], axis=1)
+    strength = config.texture * at_pixels(strength)
+    turn = 2 * math.pi * draws['pattern'][..., 0]
+    frequency = 1 / (0.26 + 0.14 * draws['pattern'][..., 1])  # Of -1..1.
+    cos = at_pixels(tf.cos(turn) * frequency)
+    sin = at_pixels(tf.sin(turn) * frequency)
+    # Adding whole periods keeps the coordinates positive.
+    right = 16 + x * cos + y * sin + at_pixels(draws['pattern'][..., 2])
+    down = 16 + y * cos - x * sin + at_pixels(draws['pattern'][..., 3])
+    column = tf.cast(right * _BITMAP, tf.int32) % _BITMAP
+    row = tf.cast(down * _BITMAP, tf.int32) % _BITMAP
+    pattern = strength * tf.gather(
+      self._patterns.ravel(), (kind * _BITMAP + row) * _BITMAP + column
+    )
+
+    angle = 2 * math.pi * draws['light'][:, 0, tf.newaxis, tf.newaxis]
+    light = 1 + 0.15 * draws['light'][:, 1, tf.newaxis, tf.newaxis] * (
+      x * tf.cos(angle) + y * tf.sin(angle)
+    )
+    color = at_pixels(_colors(draws)) + pattern[..., tf.newaxis]
+    return color * light[..., tf.newaxis]
+
+
+def _fields(config: base.Shapes) -> Dict[str, tuple]:
+  """Names and shapes of the uniform draws that make a scene."""
+  objects, regions = config.max_objects, config.stuff_regions
+  segments = objects + regions
+  return {
+    'regions': (),
+    'objects': (),
+    'stuff': (config.stuff_classes,),
+    'border': (regions - 1, 5),
+    'thing': (objects,),
+    'center': (objects, 2),
+    'radius': (objects,),
+    'turn': (objects,),
+    'hue': (segments,),
+    'first_hue': (1,),
+    'saturation': (segments,),
+    'value': (segments,),
+    'pattern': (segments, 4),
+    'object_pattern': (objects,),
+    'object_strength': (objects,),
+    'light': (2,),
+  }
+
+
+def _grid(size: int):
+  """x `[1, S]` and y `[S, 1]` of the pixel centres, in -1..1."""
+  axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
+  return axis[np.newaxis, :], axis[:, np.newaxis]
+
+
+def _cell(position: tf.Tensor) -> tf.Tensor:
+  """Index in an outline's bitmap; its border is empty, as all beyond is."""
+  position = tf.clip_by_value(position, -1.0, 0.999)
+  return tf.cast((position + 1) * (_BITMAP / 2), tf.int32)
+
+
+def _colors(draws) -> tf.Tensor:
+  """RGB float32 `[B, N, 3]`, apart in hue, and neighbours in hue in value."""
+  place = tf.argsort(draws['hue'])  # A random permutation.
+  count = place.shape[1]
+  hue = draws['first_hue'] + tf.cast(place, tf.float32) / count
+  value = tf.where(place % 2 == 0, 0.78, 0.4) + 0.17 * draws['value']
+  chroma = value * (0.4 + 0.5 * draws['saturation'])
+  channels = []
+  for shift in (5.0, 3.0, 1.0):  # Red, green and blue of HSV.
+    k = (shift + 6 * hue) % 6
+    ramp = tf.clip_by_value(tf.minimum(k, 4 - k), 0.0, 1.0)
+    channels.append(value - chroma * ramp)
+  return tf.stack(channels, axis=-1)
+
+
+def _outlines() -> np.ndarray:
+  """int32 `[things, bitmap, bitmap]`: 1 inside, for x and y in -1..1."""
+  axis = (np.arange(_BITMAP) + 0.5) * 2 / _BITMAP - 1
+  y, x = axis[:, np.newaxis], axis[np.newaxis, :]
+  r, angle = np.hypot(x, y), np.arctan2(y, x)
+
+  def star(tips: int, waist: float) -> np.ndarray:
+    """Tips at radius 0.95, straight edges to corners at `waist` of it."""
+    half = math.pi / tips
+    turn = np.abs((angle + half) % (2 * half) - half)  # 0: tip; half: corner.
+    slope = (1 - waist * math.cos(half)) / (waist * math.sin(half))
+    return r * (np.cos(turn) + slope * np.sin(turn)) < 0.95
+
+  far, near = np.maximum(abs(x), abs(y)), np.minimum(abs(x), abs(y))
+  return np.stack(
+    [
+      r < 0.85,
+      far < 0.7,
+      star(3, 0.5),
+      star(5, 0.42),
+      (r < 0.95) & (r > 0.5),
+      (near < 0.27) & (far < 0.9),
+    ]
+  ).astype(np.int32)
+
+
+def _patterns() -> np.ndarray:
+  """float32 `[stuff, bitmap, bitmap]` in -1..1: a period of each pattern."""
+  axis = (np.arange(_BITMAP) + 0.5) / _BITMAP
+  y, x = np.meshgrid(axis, axis, indexing='ij')
+  zigzag = (2 * (y + 0.6 * abs(x - 0.5))) % 1
+  bricks = ((x + 0.5 * (y > 0.5)) % 1 > 0.14) & (y % 0.5 > 0.1)
+  light = [
+    (2 * y) % 1 < 0.5,
+    (x < 0.5) == (y < 0.5),
+    np.hypot(x - 0.5, y - 0.5) < 0.3,
+    zigzag < 0.5,
+    bricks,
+  ]
+  patterns = [np.where(inside, 1.0, -1.0) for inside in light]
+  patterns.insert(STUFF.index('plain'), np.zeros_like(x))
+  return np.stack(patterns).astype(np.float32)
+
+
+def _check(config: base.Shapes, split: str):
+  """Raises ValueError with the first thing that is wrong."""
+  if split not in SPLITS:
+    raise ValueError(
+      f'shapes has no split {split!r}: choose one of {", ".join(SPLITS)}'
+    )
+  bounds = {
+    'size': (16, 4096),
+    'thing_classes': (1, len(THINGS)),
+    'stuff_classes': (1, len(STUFF)),
+    'stuff_regions': (1, config.stuff_classes),
+    'max_objects': (1, 200),
+    'min_objects': (0, config.max_objects),
+    'min_radius': (0.0, config.max_radius),
+    'max_radius': (0.0, 0.5),
+    'texture': (0.0, 1.0),
+    'noise': (0.0, 1.0),
+    'train_examples': (1, math.inf),
+    'eval_examples': (1, math.inf),
+  }
+  for name, (low, high) in bounds.items():
+    value = getattr(config, name)
+    if not low <= value <= high:
+      raise ValueError(
+        f'data.shapes.{name} is {value}; it must be from {low} to {high}'
+      )
