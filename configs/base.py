@@ -75,7 +75,14 @@ class Model(hyperparams.Config):
   max_instances: int = 101  # K: ids are 1..K-1; 0 is void.
   bits: int = 8  # Per channel of the panoptic map.
   input_scaling: float = 0.1  # b
-  conditioning: Tuple[str, ...] = ('concat', 'attention')  # (): unconditional.
+  # How the image reaches the decoder: 'concat', 'attention' or both.
+  conditioning: Tuple[str, ...] = ('concat', 'attention')
+  # Decoder pretraining: image features are zeros and there is no encoder.
+  unconditional: bool = False
+  # What the decoder puts out and, with it, the training loss: 'softmax' (cross
+  # entropy on integers), 'sigmoid' (cross entropy on bits), 'x' or 'eps'
+  # (squared errors).
+  prediction: str = 'softmax'
   past_masks: int = 0  # Earlier frames whose masks are given: 2 for video.
   encoder: ImageEncoder = dataclasses.field(default_factory=ImageEncoder)
   decoder: MaskDecoder = dataclasses.field(default_factory=MaskDecoder)
@@ -85,9 +92,6 @@ class Model(hyperparams.Config):
 class Loss(hyperparams.Config):
   """Algorithm 1."""
 
-  # 'softmax_cross_entropy', 'sigmoid_cross_entropy', 'squared_error_x' or
-  # 'squared_error_eps'.
-  name: str = 'softmax_cross_entropy'
   weight_p: float = 0.2  # Exponent of the instance-size weight; 0: none.
   schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
@@ -170,7 +174,8 @@ class Training(hyperparams.Config):
   seed: int = 0
   precision: str = 'float32'  # 'float32' or 'bfloat16'.
   jit_compile: bool = False
-  init_checkpoint: str = ''  # See models/checkpoints.py for what wins.
+  # Loaded in this order, each giving what it has; see models/checkpoints.py.
+  init_checkpoint: Tuple[str, ...] = ()
   init_weights: str = 'ema'  # 'ema' or 'online', where a file has both.
   freeze_encoder: bool = False
   log_every: int = 50  # Steps.

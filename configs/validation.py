@@ -1,0 +1,191 @@
+"""Checks of an experiment before anything is built."""
+
+import dataclasses
+import typing
+from typing import Any
+
+from configs import base
+
+_CHOICES = {
+  'model.encoder.resnet.variant': ('c4', 'standard'),
+  'loss.name': (
+    'softmax_cross_entropy',
+    'sigmoid_cross_entropy',
+    'squared_error_x',
+    'squared_error_eps',
+  ),
+  'loss.schedule.name': ('paper', 'cosine', 'sigmoid', 'linear'),
+  'optimizer.schedule': ('constant', 'linear', 'cosine'),
+  'training.precision': ('float32', 'bfloat16'),
+  'training.init_weights': ('ema', 'online'),
+  'evaluation.sampler.name': ('ddim', 'ddpm_large', 'ddpm_small'),
+  'evaluation.sampler.schedule.name': ('paper', 'cosine', 'sigmoid', 'linear'),
+  'evaluation.weights': ('ema', 'online'),
+}
+_AT_LEAST_ONE = (
+  'model.num_classes',
+  'model.max_instances',
+  'model.bits',
+  'optimizer.accumulation_steps',
+  'training.steps',
+  'training.batch_size',
+  'training.log_every',
+  'training.checkpoint_every',
+  'training.keep_checkpoints',
+  'evaluation.batch_size',
+  'evaluation.sampler.steps',
+)
+_POSITIVE = (
+  'model.input_scaling',
+  'optimizer.learning_rate',
+  'optimizer.epsilon',
+)
+_NOT_NEGATIVE = (
+  'model.past_masks',
+  'loss.weight_p',
+  'optimizer.warmup_steps',
+  'optimizer.weight_decay',
+  'optimizer.clip_norm',
+  'training.pictures_every',
+  'evaluation.every',
+  'evaluation.sampler.td',
+  'evaluation.min_segment_pixels',
+  'evaluation.num_pictures',
+)
+_BELOW_ONE = (
+  'optimizer.beta_1',
+  'optimizer.beta_2',
+  'optimizer.ema_decay',
+  'model.encoder.drop_path',
+  'model.encoder.drop_units',
+  'model.encoder.drop_attention',
+  'model.decoder.dropout',
+)
+
+
+def validate(config: base.Experiment, num_replicas: int = 1) -> None:
+  """Checks what can be checked without a model or data.
+
+  Args:
+    config: the experiment.
+    num_replicas: devices that share a batch, over all workers.
+
+  Raises:
+    ValueError: one sentence: the field, its value, and what it must be.
+  """
+  check_types(config)
+  for field, choices in _CHOICES.items():
+    _require(config, field, lambda x, c=choices: x in c, f'one of {choices}')
+  for field in _AT_LEAST_ONE:
+    _require(config, field, lambda x: x >= 1, 'at least 1')
+  for field in _POSITIVE:
+    _require(config, field, lambda x: x > 0, 'above 0')
+  for field in _NOT_NEGATIVE:
+    _require(config, field, lambda x: x >= 0, 'at least 0')
+  for field in _BELOW_ONE:
+    _require(config, field, lambda x: 0 <= x < 1, 'at least 0 and below 1')
+  for field in ('model.image_size', 'model.mask_size'):
+    _require(config, field, lambda x: min(x) >= 1, 'at least 1 pixel')
+  _require(
+    config,
+    'optimizer.end_factor',
+    lambda x: 0 <= x <= 1,
+    'between 0 and 1',
+  )
+  _require(
+    config,
+    'optimizer.warmup_steps',
+    lambda x: x <= config.training.steps,
+    f'at most training.steps = {config.training.steps}',
+  )
+  _require(
+    config,
+    'model.conditioning',
+    lambda x: set(x) <= {'concat', 'attention'},
+    "of 'concat' and 'attention'",
+  )
+  largest = max(config.model.num_classes, config.model.max_instances) - 1
+  _require(
+    config,
+    'model.bits',
+    lambda x: largest < 2**x <= 2**16,
+    f'enough to write {largest}, and at most 16',
+  )
+  parts = num_replicas * config.optimizer.accumulation_steps
+  _require(
+    config,
+    'training.batch_size',
+    lambda x: x % parts == 0,
+    f'a multiple of {parts} = {num_replicas} replicas x '
+    f'{config.optimizer.accumulation_steps} accumulation steps',
+  )
+  _require(
+    config,
+    'evaluation.batch_size',
+    lambda x: x % num_replicas == 0,
+    f'a multiple of {num_replicas}, the number of replicas',
+  )
+
+
+def _require(config, field, condition, meaning):
+  value = config
+  for name in field.split('.'):
+    value = getattr(value, name)
+  if not condition(value):
+    raise ValueError(f'{field} is {value!r}; it must be {meaning}.')
+
+
+def check_types(config: base.Experiment, prefix: str = '') -> None:
+  """Checks the types of all fields, and turns lists into the tuples they stand
+  for and whole numbers into the floats they stand for.
+
+  Args:
+    config: the experiment or a part of it, changed in place.
+    prefix: name of the part, with a dot at the end.
+
+  Raises:
+    ValueError: names the first field of the wrong type.
+  """
+  hints = typing.get_type_hints(type(config))
+  for field in dataclasses.fields(config):
+    value, hint = getattr(config, field.name), hints[field.name]
+    name = f'{prefix}{field.name}'
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+      if not isinstance(value, hint):
+        raise ValueError(f'{name} is {value!r}; it must be a section of fields.')
+      check_types(value, f'{name}.')
+    else:
+      setattr(config, field.name, _checked(value, hint, name))
+
+
+def _checked(value: Any, hint: Any, name: str) -> Any:
+  """Returns the value in the type of the hint."""
+  arguments = typing.get_args(hint)
+  if type(None) in arguments:
+    return None if value is None else _checked(value, arguments[0], name)
+  if typing.get_origin(hint) is tuple:
+    if not isinstance(value, (list, tuple)):
+      raise ValueError(f'{name} is {value!r}; it must be a list.')
+    if Ellipsis in arguments:
+      arguments = arguments[:1] * len(value)
+    if len(value) != len(arguments):
+      raise ValueError(
+        f'{name} is {value!r}; it must be a list of {len(arguments)}.'
+      )
+    return tuple(
+      _checked(item, argument, name)
+      for item, argument in zip(value, arguments, strict=True)
+    )
+  if hint is float and type(value) is int:
+    return float(value)
+  if type(value) is not hint:
+    raise ValueError(f'{name} is {value!r}; it must be {_TYPE_NAMES[hint]}.')
+  return value
+
+
+_TYPE_NAMES = {
+  bool: 'true or false',
+  int: 'a whole number',
+  float: 'a number',
+  str: 'a text',
+}

@@ -1,0 +1,94 @@
+"""Integers as analog bits: Algorithm 3 of the paper, and its inverse.
+
+A panoptic map is int32 `[..., 2]`: the semantic class, then the instance id.
+Both channels become `n` bits each, class bits first, so that a map is a real
+tensor `[..., 2 * n]` with values -b and b.
+"""
+
+import tensorflow as tf
+
+
+def int2bit(x: tf.Tensor, n: int = 8) -> tf.Tensor:
+  """Little-endian bits of integers (Algorithm 3).
+
+  Args:
+    x: integers `[...]`; narrow ones are widened, whose shifts would fail.
+    n: how many bits.
+
+  Returns:
+    int32 `[..., n]` of 0 and 1.
+  """
+  x = tf.cast(x, tf.int32)
+  x = tf.bitwise.right_shift(tf.expand_dims(x, -1), tf.range(n))
+  return tf.math.mod(x, 2)
+
+
+def bit2int(x: tf.Tensor) -> tf.Tensor:
+  """Integers of little-endian bits (Algorithm 3).
+
+  Args:
+    x: bits `[..., n]`, 0 or 1 (True or False) in any type.
+
+  Returns:
+    int32 `[...]`.
+  """
+  x = tf.cast(x, tf.int32)
+  n = x.shape[-1]
+  return tf.reduce_sum(x * (2 ** tf.range(n)), -1)
+
+
+def to_analog(label_map: tf.Tensor, n: int, b: float) -> tf.Tensor:
+  """The analog bits `(2 * bit - 1) * b` of a panoptic map.
+
+  Args:
+    label_map: integers `[B, h, w, c]`, one channel per coded integer.
+    n: bits per channel.
+    b: input scaling.
+
+  Returns:
+    float32 `[B, h, w, c * n]`.
+  """
+  bits = tf.cast(int2bit(label_map, n), tf.float32)
+  shape = label_map.shape[:-1] + [label_map.shape[-1] * n]
+  return tf.reshape((2.0 * bits - 1.0) * b, [-1, *shape[1:]])
+
+
+def from_analog(
+  x: tf.Tensor, n: int, num_classes: int, max_instances: int
+) -> tf.Tensor:
+  """The panoptic map nearest to analog bits.
+
+  Args:
+    x: analog bits `[B, h, w, 2 * n]`; the sign decides.
+    n: bits per channel.
+    num_classes: classes are clipped to `num_classes - 1`.
+    max_instances: ids are clipped to `max_instances - 1`.
+
+  Returns:
+    int32 `[B, h, w, 2]`.
+  """
+  class_bits, id_bits = tf.split(x > 0, [n, n], axis=-1)
+  return tf.stack(
+    [
+      tf.minimum(bit2int(class_bits), num_classes - 1),
+      tf.minimum(bit2int(id_bits), max_instances - 1),
+    ],
+    axis=-1,
+  )
+
+
+def expected_bits(logits: tf.Tensor, n: int, b: float) -> tf.Tensor:
+  """The mean analog bits of distributions over integers.
+
+  Args:
+    logits: `[B, h, w, c, 2**n]`, one distribution per coded integer.
+    n: bits per channel.
+    b: input scaling.
+
+  Returns:
+    float32 `[B, h, w, c * n]` in [-b, b].
+  """
+  bits = tf.cast(int2bit(tf.range(2**n), n), tf.float32)
+  p = tf.nn.softmax(tf.cast(logits, tf.float32))
+  x = (2.0 * tf.matmul(p, bits) - 1.0) * b
+  return tf.reshape(x, [-1, *x.shape[1:-2], x.shape[-2] * n])

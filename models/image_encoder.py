@@ -1,0 +1,135 @@
+"""The image encoder: ResNet, transformer and pyramid merge (section 3.1)."""
+
+from typing import NamedTuple, Optional, Tuple
+
+import tensorflow as tf
+import tf_keras
+
+from configs import base
+from models import layers
+from models import resnet
+
+
+class Encoded(NamedTuple):
+  """What the decoder sees of an image.
+
+  Attributes:
+    tokens: `[B, s, dim]`, for attention.
+    features: `[B, h, w, c]` at mask size, for concatenation.
+  """
+
+  tokens: tf.Tensor
+  features: tf.Tensor
+
+
+class ImageEncoder(tf_keras.layers.Layer):
+  """Images `[B, H, W, 3]` in [0, 1] to a feature pyramid and tokens.
+
+  Returns a list of feature maps, finest (/4) first, and the tokens
+  `[B, s, dim]` of the coarsest.
+  """
+
+  def __init__(self, config: base.ImageEncoder, **kwargs):
+    super().__init__(**kwargs)
+    self._dim, self._drop_units = config.dim, config.drop_units
+    self.resnet = resnet.ResNet(config.resnet, name='resnet')
+    self.projection = tf_keras.layers.Dense(config.dim, name='projection')
+    self.projection_ln = layers.layer_norm('projection_ln')
+    self.transformer = [
+      layers.EncoderLayer(
+        config.dim,
+        config.num_heads,
+        config.mlp_dim,
+        config.drop_path,
+        config.drop_units,
+        config.drop_attention,
+        name=f'transformer_{i}',
+      )
+      for i in range(config.num_layers)
+    ]
+    self.output_ln = layers.layer_norm('output_ln')
+
+  def call(self, image, training=False, rng: Optional[layers.Rng] = None):
+    pyramid = self.resnet(image, training=training)
+    _, rows, cols, channels = pyramid[-1].shape
+    x = tf.reshape(pyramid[-1], [-1, rows * cols, channels])
+    x = layers.dropout(x, self._drop_units, rng)
+    x = self.projection_ln(self.projection(x))
+    code = layers.position_code_2d(rows, cols, self._dim)
+    x += tf.cast(code, x.dtype)
+    for layer in self.transformer:
+      x = layer(x, rng)
+    return pyramid, self.output_ln(x)
+
+
+class MergeBlock(tf_keras.layers.Layer):
+  """Upsamples a coarse map and merges a finer one into it."""
+
+  def __init__(self, channels: int, factor: int, **kwargs):
+    super().__init__(**kwargs)
+    self._factor = factor
+    self.conv1 = layers.conv(channels, 1, name='conv1')
+    self.gn1 = layers.GroupNorm(channels, name='gn1')
+    self.conv2 = layers.conv(channels, 3, name='conv2')
+    self.gn2 = layers.GroupNorm(channels, name='gn2')
+
+  def call(self, coarse, fine=None):
+    x = tf.nn.silu(self.gn1(self.conv1(coarse)))
+    x = layers.upsample(x, self._factor)
+    if fine is not None:
+      x += fine
+    return tf.nn.silu(self.gn2(self.conv2(x)))
+
+
+class PyramidMerge(tf_keras.layers.Layer):
+  """Merges a pyramid, from coarse to fine, into one map of the mask's size.
+
+  The tokens take the place of the coarsest level. `blocks[i]` merges into
+  level i - 1; `blocks[0]`, absent where the mask has the /4 size, brings the
+  finest level to the mask's size.
+  """
+
+  def __init__(self, channels: int, factor: int, **kwargs):
+    """Builds for a mask `factor` (1, 2 or 4) times as large as the /4 map."""
+    super().__init__(**kwargs)
+    self._channels, self._factor = channels, factor
+
+  def build(self, shapes):
+    widths = [shape[-1] for shape in shapes]
+    self.last = (
+      MergeBlock(self._channels, self._factor, name='blocks_0')
+      if self._factor > 1
+      else None
+    )
+    self.blocks = [
+      MergeBlock(width, 2, name=f'blocks_{i + 1}')
+      for i, width in enumerate(widths[:-1])
+    ]
+
+  def call(self, pyramid):
+    x = pyramid[-1]
+    for block, fine in zip(self.blocks[::-1], pyramid[-2::-1]):
+      x = block(x, fine)
+    return x if self.last is None else self.last(x)
+
+
+def replace_coarsest(pyramid, tokens):
+  """The pyramid with its tokens, as a grid, for the coarsest level."""
+  _, rows, cols, _ = pyramid[-1].shape
+  grid = tf.reshape(tokens, [-1, rows, cols, tokens.shape[-1]])
+  return [*pyramid[:-1], grid]
+
+
+def merge_factor(image_size: Tuple[int, int], mask_size: Tuple[int, int]):
+  """How many times as large as the /4 map the mask is: 1, 2 or 4.
+
+  Raises:
+    ValueError: where the mask is of no such size.
+  """
+  factors = {4 * m / s for m, s in zip(mask_size, image_size)}
+  if len(factors) != 1 or not factors <= {1.0, 2.0, 4.0}:
+    raise ValueError(
+      f'mask_size {tuple(mask_size)} does not fit image_size '
+      f'{tuple(image_size)}: choose the image size, half or a quarter of it'
+    )
+  return int(factors.pop())

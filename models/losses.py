@@ -1,0 +1,122 @@
+"""What the decoder predicts, and its training loss (Algorithm 1).
+
+Each class is one formulation of the paper's ablation. `channels` is the width
+of the decoder's output, `x_0` reads the output as analog bits, and `loss` is
+the unweighted loss of every pixel and group (class, instance).
+
+Shapes: `out` `[B, h, w, channels]`, `x_0`, `x_t`, `eps` `[B, h, w, 2 * n]`,
+`label_map` int32 `[B, h, w, 2]`; losses are float32 `[B, h, w, 2]`.
+"""
+
+import tensorflow as tf
+
+from models import bits
+from models import diffusion
+
+
+class Softmax:
+  """Cross entropy of 2**n-way logits against the integer labels."""
+
+  def __init__(self, n: int, b: float):
+    self.n, self.b = n, b
+    self.channels = 2 * 2**n
+
+  def logits(self, out: tf.Tensor) -> tf.Tensor:
+    """The output by groups, float32 `[B, h, w, 2, 2**n]`."""
+    out = tf.cast(out, tf.float32)
+    return tf.reshape(out, [-1, *out.shape[1:3], 2, 2**self.n])
+
+  def x_0(self, out, x_t, gamma):
+    del x_t, gamma
+    return bits.expected_bits(self.logits(out), self.n, self.b)
+
+  def loss(self, out, label_map, x_0, x_t, eps, gamma):
+    del x_0, x_t, eps, gamma
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(
+      labels=label_map, logits=self.logits(out)
+    )
+
+
+class _PerBit:
+  """Formulations with one output per analog bit."""
+
+  def __init__(self, n: int, b: float):
+    self.n, self.b = n, b
+    self.channels = 2 * n
+
+  def mean_of_groups(self, per_bit: tf.Tensor) -> tf.Tensor:
+    shape = [-1, *per_bit.shape[1:3], 2, self.n]
+    return tf.reduce_mean(tf.reshape(per_bit, shape), -1)
+
+
+class Sigmoid(_PerBit):
+  """Cross entropy of every bit: -log sigmoid(logit * x_0 / b)."""
+
+  def x_0(self, out, x_t, gamma):
+    del x_t, gamma
+    return (2 * tf.sigmoid(tf.cast(out, tf.float32)) - 1) * self.b
+
+  def loss(self, out, label_map, x_0, x_t, eps, gamma):
+    del label_map, x_t, eps, gamma
+    margin = tf.cast(out, tf.float32) * x_0 / self.b
+    return self.mean_of_groups(-tf.math.log_sigmoid(margin))
+
+
+class X(_PerBit):
+  """Squared error of x_0."""
+
+  def x_0(self, out, x_t, gamma):
+    del x_t, gamma
+    return tf.cast(out, tf.float32)
+
+  def loss(self, out, label_map, x_0, x_t, eps, gamma):
+    del label_map, x_t, eps, gamma
+    return self.mean_of_groups((tf.cast(out, tf.float32) - x_0) ** 2)
+
+
+class Eps(_PerBit):
+  """Squared error of the noise."""
+
+  def x_0(self, out, x_t, gamma):
+    eps = tf.cast(out, tf.float32)
+    return tf.math.rsqrt(gamma) * (x_t - tf.sqrt(1 - gamma) * eps)
+
+  def loss(self, out, label_map, x_0, x_t, eps, gamma):
+    del label_map, x_0, x_t, gamma
+    return self.mean_of_groups((tf.cast(out, tf.float32) - eps) ** 2)
+
+
+_PREDICTIONS = {'softmax': Softmax, 'sigmoid': Sigmoid, 'x': X, 'eps': Eps}
+
+
+def prediction(name: str, n: int, b: float):
+  """The formulation of that name, for `n` bits per channel scaled by `b`."""
+  if name not in _PREDICTIONS:
+    raise ValueError(
+      f"unknown prediction '{name}': choose one of {', '.join(_PREDICTIONS)}"
+    )
+  return _PREDICTIONS[name](n, b)
+
+
+def instance_size_weight(ids: tf.Tensor, n: int, p: float) -> tf.Tensor:
+  """Weights that favour the pixels of small instances (section 3.2).
+
+  w = (1 / (c + 1))**p, where c is the number of pixels with this pixel's id in
+  its image, normalised to mean 1 per image. Counting goes by segment sums,
+  since a one-hot over ids would cost h * w * 2**n floats per image.
+
+  Args:
+    ids: int32 `[B, h, w]` below 2**n.
+    n: bits per id.
+    p: exponent; 0 weighs all pixels alike.
+
+  Returns:
+    float32 `[B, h, w]`.
+  """
+  batch, height, width = tf.shape(ids)[0], *ids.shape[1:]
+  keys = tf.reshape(ids + tf.range(batch)[:, None, None] * 2**n, [-1])
+  ones = tf.ones_like(keys, tf.float32)
+  counts = tf.math.unsorted_segment_sum(ones, keys, batch * 2**n)
+  weight = (1.0 / (tf.gather(counts, keys) + 1.0)) ** p
+  weight = tf.reshape(weight, [-1, height, width])
+  return weight / tf.reduce_mean(weight, [1, 2], keepdims=True)

@@ -1,0 +1,282 @@
+"""Pix2Seq-D: panoptic maps from images by bit diffusion.
+
+`loss` is Algorithm 1 and `sample` Algorithm 2 of "A Generalist Framework for
+Panoptic Segmentation of Images and Videos" (arXiv 2210.06366).
+"""
+
+from typing import Callable, Dict, Optional, Tuple
+
+import tensorflow as tf
+import tf_keras
+
+from configs import base
+from models import bits
+from models import diffusion
+from models import image_encoder
+from models import layers
+from models import losses
+from models import mask_decoder
+
+
+class Pix2SeqD(tf_keras.Model):
+  """The network with its diffusion.
+
+  Sizes: images `[B, H, W, 3]` in [0, 1], panoptic maps int32 `[B, h, w, 2]`
+  (class, id), analog bits float32 `[B, h, w, 2 * n]`.
+  """
+
+  def __init__(self, config: base.Model):
+    """Builds the network; its weights exist after `build_weights`.
+
+    Args:
+      config: sizes and formulation.
+
+    Raises:
+      ValueError: where sizes do not fit each other, or on unknown names.
+    """
+    super().__init__(name='pix2seq_d')
+    _check(config)
+    self.config = config
+    self.prediction = losses.prediction(
+      config.prediction, config.bits, config.input_scaling
+    )
+    self.encoder, self.encoder_merge = None, None
+    if not config.unconditional:
+      self.encoder = image_encoder.ImageEncoder(config.encoder, name='encoder')
+      if 'concat' in config.conditioning:
+        self.encoder_merge = image_encoder.PyramidMerge(
+          config.encoder.feature_dim,
+          image_encoder.merge_factor(config.image_size, config.mask_size),
+          name='encoder_merge',
+        )
+    self.decoder = mask_decoder.MaskDecoder(
+      config, self.prediction.channels, name='decoder'
+    )
+
+  def build_weights(self) -> None:
+    """Creates all weights, by tracing the network without running it."""
+    image = tf.TensorSpec([1, *self.config.image_size, 3])
+    noise = tf.TensorSpec([1, *self.config.mask_size, 2 * self.config.bits])
+    past = None
+    if self.config.past_masks:
+      shape = [1, *self.config.mask_size, 2 * self.config.past_masks]
+      past = tf.TensorSpec(shape, tf.int32)
+    tf.function(
+      lambda *args: self.denoise(*args)
+    ).get_concrete_function(image, noise, tf.TensorSpec([1]), past)
+    self.built = True
+
+  def encode(
+    self,
+    image: tf.Tensor,
+    training: bool = False,
+    rng: Optional[layers.Rng] = None,
+  ) -> Optional[image_encoder.Encoded]:
+    """What the decoder needs of images; None for an unconditional model."""
+    if self.encoder is None:
+      return None
+    pyramid, tokens = self.encoder(image, training=training, rng=rng)
+    features = None
+    if self.encoder_merge is not None:
+      pyramid = image_encoder.replace_coarsest(pyramid, tokens)
+      features = self.encoder_merge(pyramid)
+    return image_encoder.Encoded(tokens, features)
+
+  def condition(
+    self,
+    encoded: Optional[image_encoder.Encoded],
+    past_masks: Optional[tf.Tensor],
+    batch: tf.Tensor,
+  ) -> mask_decoder.Context:
+    """What all denoising steps share.
+
+    Args:
+      encoded: the images, from `encode`.
+      past_masks: int32 `[B, h, w, 2 * past_masks]`, oldest first, all void
+        where there is none; None for a model without.
+      batch: B.
+
+    Returns:
+      The decoder's context.
+    """
+    past_bits = None
+    if past_masks is not None:
+      past_bits = bits.to_analog(
+        past_masks, self.config.bits, self.config.input_scaling
+      )
+    return self.decoder.condition(encoded, past_bits, batch)
+
+  def denoise(self, image, x_t, gamma, past_masks=None) -> tf.Tensor:
+    """The decoder's output for noisy bits, in inference mode.
+
+    Args:
+      image: `[B, H, W, 3]`.
+      x_t: `[B, h, w, 2 * n]`.
+      gamma: float32 `[B]`.
+      past_masks: as for `condition`.
+
+    Returns:
+      `[B, h, w, channels]`: logits, bits or noise (`config.prediction`).
+    """
+    context = self.condition(
+      self.encode(image), past_masks, tf.shape(x_t)[0]
+    )
+    return self.decoder(x_t, self.decoder.modulate(gamma), context)
+
+  def loss(
+    self,
+    image: tf.Tensor,
+    label_map: tf.Tensor,
+    seed: tf.Tensor,
+    config: base.Loss,
+    past_masks: Optional[tf.Tensor] = None,
+  ) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+    """The training loss (Algorithm 1) at random times.
+
+    Args:
+      image: `[B, H, W, 3]`.
+      label_map: int32 `[B, h, w, 2]`.
+      seed: int32 `[2]`; all randomness is a function of it.
+      config: weights and schedule.
+      past_masks: as for `condition`.
+
+    Returns:
+      The mean loss, and its part of each group by name.
+    """
+    fold_in = tf.random.experimental.stateless_fold_in
+    batch = tf.shape(label_map)[0]
+    t = tf.random.stateless_uniform([batch], fold_in(seed, 0))
+    shape = [batch, *self.config.mask_size, 2 * self.config.bits]
+    eps = tf.random.stateless_normal(shape, fold_in(seed, 1))
+    return self.loss_at(
+      image,
+      label_map,
+      t,
+      eps,
+      config,
+      training=True,
+      rng=layers.Rng(fold_in(seed, 2)),
+      past_masks=past_masks,
+    )
+
+  def loss_at(
+    self,
+    image: tf.Tensor,
+    label_map: tf.Tensor,
+    t: tf.Tensor,
+    eps: tf.Tensor,
+    config: base.Loss,
+    training: bool = False,
+    rng: Optional[layers.Rng] = None,
+    past_masks: Optional[tf.Tensor] = None,
+  ) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+    """The loss at given times and noise.
+
+    Args:
+      image: `[B, H, W, 3]`.
+      label_map: int32 `[B, h, w, 2]`.
+      t: float32 `[B]` in [0, 1].
+      eps: unit noise `[B, h, w, 2 * n]`.
+      config: weights and schedule.
+      training: whether batch norm takes the batch's statistics.
+      rng: dropout's seeds; None: no dropout.
+      past_masks: as for `condition`.
+
+    Returns:
+      The mean loss, and its part of each group by name.
+    """
+    n, b = self.config.bits, self.config.input_scaling
+    x_0 = bits.to_analog(label_map, n, b)
+    gamma = diffusion.gamma(t, config.schedule)
+    gamma_t = gamma[:, None, None, None]
+    x_t = diffusion.add_noise(x_0, gamma_t, eps)
+    encoded = self.encode(image, training, rng)
+    context = self.condition(encoded, past_masks, tf.shape(x_t)[0])
+    out = self.decoder(x_t, self.decoder.modulate(gamma), context, rng)
+    loss = self.prediction.loss(out, label_map, x_0, x_t, eps, gamma_t)
+    if config.weight_p:
+      weight = losses.instance_size_weight(
+        label_map[..., 1], n, config.weight_p
+      )
+      loss *= weight[..., None]
+    of_class, of_instance = tf.unstack(tf.reduce_mean(loss, [0, 1, 2]))
+    parts = {'loss_class': of_class, 'loss_instance': of_instance}
+    return (of_class + of_instance) / 2, parts
+
+  def sample(
+    self,
+    image: tf.Tensor,
+    noise: tf.Tensor,
+    sampler: base.Sampler,
+    past_masks: Optional[tf.Tensor] = None,
+    draw_noise: Optional[Callable[[tf.Tensor], tf.Tensor]] = None,
+    trajectory: bool = False,
+  ) -> tf.Tensor:
+    """Panoptic maps of images, as analog bits (Algorithm 2).
+
+    Args:
+      image: `[B, H, W, 3]`.
+      noise: unit noise `[B, h, w, 2 * n]`.
+      sampler: rule, steps, td and schedule.
+      past_masks: as for `condition`.
+      draw_noise: unit noise for a step's number; for the DDPM samplers only.
+      trajectory: keep the predictions of all steps.
+
+    Returns:
+      x_0 `[B, h, w, 2 * n]`, or `[steps, B, h, w, 2 * n]`; see `decode`.
+    """
+    # All that does not depend on x_t is computed here, once.
+    context = self.condition(
+      self.encode(image), past_masks, tf.shape(noise)[0]
+    )
+    t_now, _ = diffusion.sampling_times(sampler.steps, sampler.td)
+    gammas = diffusion.gamma(t_now, sampler.schedule)
+    modulation = self.decoder.modulate(gammas)
+
+    def predict_x_0(x_t, i):
+      out = self.decoder(x_t, modulation.at(i), context)
+      return self.prediction.x_0(out, x_t, gammas[i])
+
+    return diffusion.generate(
+      predict_x_0,
+      noise,
+      sampler,
+      self.config.input_scaling,
+      draw_noise,
+      trajectory,
+    )
+
+  def decode(self, x_0: tf.Tensor) -> tf.Tensor:
+    """The panoptic map of analog bits, clipped to known classes and ids."""
+    c = self.config
+    return bits.from_analog(x_0, c.bits, c.num_classes, c.max_instances)
+
+
+def _check(config: base.Model) -> None:
+  """Raises ValueError where parts of a model do not fit each other."""
+  mask_decoder.check_sizes(config)
+  kinds = set(config.conditioning)
+  if not kinds or not kinds <= {'concat', 'attention'}:
+    raise ValueError(
+      f'conditioning {tuple(config.conditioning)} must name concat, attention '
+      'or both; set model.unconditional for a decoder without images'
+    )
+  for name in ('num_classes', 'max_instances'):
+    if not 1 <= getattr(config, name) <= 2**config.bits:
+      raise ValueError(
+        f'{name} is {getattr(config, name)}, but {config.bits} bits code 1 to '
+        f'{2**config.bits} values: change it or model.bits'
+      )
+  for part, dim, heads in (
+    ('encoder', config.encoder.dim, config.encoder.num_heads),
+    (
+      'decoder',
+      config.decoder.transformer_dim,
+      config.decoder.transformer_dim // config.decoder.head_dim,
+    ),
+  ):
+    if not heads or dim % heads:
+      raise ValueError(
+        f"the {part}'s transformer has {dim} channels, which do not divide "
+        f'into {heads} heads: change one of them'
+      )
