@@ -32,6 +32,8 @@ _BITMAP = 128  # Side of the outlines' and patterns' bitmaps; a power of two.
 class Shapes:
   """A data set of procedural scenes; see `data.pipeline` for the contract."""
 
+  batched = True
+
   def __init__(self, config: base.Shapes, split: str, seed: int = 0):
     """Makes the tables.
 

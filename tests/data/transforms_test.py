@@ -1,0 +1,173 @@
+"""Tests of the transforms, by label maps that know where they come from."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from configs import base
+from data import transforms
+
+
+def _example(height, width):
+  """Red grows with the column, green with the row; labels say the same."""
+  y, x = np.meshgrid(np.arange(height), np.arange(width), indexing='ij')
+  image = np.zeros([height, width, 3], np.uint8)
+  image[..., 0] = x * 255 // max(width - 1, 1)
+  image[..., 1] = y * 255 // max(height - 1, 1)
+  label_map = np.stack([x + 1, y * width + x + 1], axis=-1).astype(np.int32)
+  return tf.constant(image), tf.constant(label_map)
+
+
+def _transform(example, seed, image_size, mask_size, **augmentation):
+  image, label_map = transforms.train_transform(
+    *example,
+    tf.constant([0, seed], tf.int64),
+    image_size,
+    mask_size,
+    base.Augmentation(**augmentation),
+  )
+  return image.numpy(), label_map.numpy()
+
+
+@pytest.mark.parametrize('size', [(40, 56), (56, 40), (64, 64), (150, 60)])
+@pytest.mark.parametrize('jitter', [(1.0, 1.0), (0.4, 0.9), (1.0, 3.0)])
+def test_image_and_labels_stay_aligned(size, jitter):
+  height, width = size
+  flips = set()
+  for seed in range(8):
+    image, label_map = _transform(
+      _example(*size), seed, (64, 64), (32, 32), scale_jitter=jitter
+    )
+    image = image.reshape(32, 2, 32, 2, 3).mean((1, 3))  # At mask size.
+    numbers = label_map[..., 1]
+    inside = numbers > 0
+    assert inside.any()
+    # Labels are values of the original, never between them.
+    row, column = np.divmod(numbers - 1, width)
+    np.testing.assert_array_equal(label_map[..., 0][inside], column[inside] + 1)
+    assert numbers.max() <= height * width
+    # A mask pixel covers so much of the original; colours are 8 bits.
+    slack = 1.5 * max(size) / 64 / jitter[0] + 1.5
+    # At the border of the padding, half of a mask pixel may be padding.
+    core = inside & np.roll(inside, -1, 0) & np.roll(inside, -1, 1)
+    core[-1], core[:, -1] = inside[-1], inside[:, -1]
+    if not core.any():
+      continue
+    error_x = image[..., 0] * (width - 1) - column
+    error_y = image[..., 1] * (height - 1) - row
+    assert abs(error_x[core]).max() < slack
+    assert abs(error_y[core]).max() < slack
+    flips.add(bool(column[0, 0] > column[0, inside[0]][-1]))
+  assert flips == {False, True}
+
+
+def test_padding_is_at_the_bottom_and_on_the_right():
+  image, label_map = _transform(
+    _example(16, 32), 0, (32, 32), (16, 16), flip=False
+  )
+  np.testing.assert_array_equal(image[16:], np.float32(0.3))
+  assert (image[:16, :, 2] == 0).all()
+  assert (label_map[:8, :, 1] > 0).all()
+  assert not label_map[8:].any()
+
+
+def test_hand_written_grid():
+  grid = [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 0, 0], [3, 3, 0, 4]]
+  label_map = tf.constant(np.stack([grid, grid], -1), tf.int32)
+  image = tf.zeros([4, 4, 3], tf.uint8)
+  _, half = _transform((image, label_map), 0, (4, 4), (2, 2), flip=False)
+  np.testing.assert_array_equal(half[..., 0], [[1, 2], [3, 4]])
+  _, large = _transform((image, label_map), 0, (8, 8), (8, 8), flip=False)
+  np.testing.assert_array_equal(
+    large[..., 1], np.kron(grid, np.ones([2, 2], np.int32))
+  )
+
+
+def test_equal_sizes_give_the_image_itself():
+  example = _example(32, 48)
+  image, label_map = _transform(example, 0, (32, 48), (32, 48), flip=False)
+  np.testing.assert_allclose(image * 255, example[0], atol=1e-4)
+  np.testing.assert_array_equal(label_map, example[1])
+
+
+def test_shortcut_for_equal_sizes_changes_nothing():
+  """A shape that is not known beforehand takes the general way."""
+  example = _example(32, 48)
+  general = tf.function(
+    lambda image, label_map: transforms.train_transform(
+      image,
+      label_map,
+      tf.constant([0, 3], tf.int64),
+      (32, 48),
+      (16, 24),
+      base.Augmentation(),
+    ),
+    input_signature=[
+      tf.TensorSpec([None, None, 3], tf.uint8),
+      tf.TensorSpec([None, None, 2], tf.int32),
+    ],
+  )(*example)
+  short = _transform(example, 3, (32, 48), (16, 24))
+  np.testing.assert_allclose(general[0], short[0], atol=1e-5)
+  np.testing.assert_array_equal(general[1], short[1])
+
+
+def test_the_seed_decides():
+  example = _example(40, 56)
+  kwargs = {'scale_jitter': (0.5, 2.0), 'color_jitter': 1.0}
+  first = _transform(example, 5, (32, 32), (32, 32), **kwargs)
+  second = _transform(example, 5, (32, 32), (32, 32), **kwargs)
+  other = _transform(example, 6, (32, 32), (32, 32), **kwargs)
+  for a, b, c in zip(first, second, other, strict=True):
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).any()
+
+
+def test_color_jitter_stays_in_range_and_is_sometimes_gray():
+  image = tf.random.stateless_uniform([16, 16, 3], [0, 1])
+  gray = same = 0
+  for seed in range(80):
+    out = transforms.color_jitter(
+      image, tf.constant([1, seed], tf.int64), 1.0
+    ).numpy()
+    assert out.shape == (16, 16, 3)
+    assert out.min() >= 0 and out.max() <= 1
+    gray += bool(np.ptp(out, axis=-1).max() < 1e-5)
+    same += bool((out == image.numpy()).all())
+  assert 6 <= gray <= 28  # A fifth.
+  assert 4 <= same <= 26  # A fifth of those that are not gray.
+
+
+@pytest.mark.parametrize('size', [(30, 50), (50, 30), (97, 61), (64, 64)])
+def test_eval_transform_is_an_antialiased_resize(size):
+  image, _ = _example(*size)
+  out, unpadded = transforms.eval_transform(image, (64, 64))
+  rows, columns = unpadded.numpy()
+  assert max(rows, columns) == 64
+  assert abs(rows / columns - size[0] / size[1]) < 0.03
+  expected = tf.image.resize(image, (rows, columns), antialias=True) / 255
+  np.testing.assert_allclose(out[:rows, :columns], expected, atol=1e-4)
+  padding = out.numpy().copy()
+  padding[:rows, :columns] = 0.3
+  np.testing.assert_array_equal(padding, np.float32(0.3))
+
+
+@pytest.mark.parametrize('size', [(30, 50), (50, 30), (97, 61), (1, 64)])
+def test_to_original_size_inverts(size):
+  example = _example(*size)
+  _, unpadded = transforms.eval_transform(example[0], (128, 128))
+  _, label_map = _transform(example, 0, (128, 128), (128, 128), flip=False)
+  restored = transforms.to_original_size(label_map, (128, 128), unpadded, size)
+  assert restored.shape == (*size, 2)
+  row, column = np.divmod(restored[..., 1] - 1, size[1])
+  assert (restored[..., 1] > 0).all()  # No padding comes back.
+  assert abs(row - np.arange(size[0])[:, np.newaxis]).max() <= 1
+  assert abs(column - np.arange(size[1])).max() <= 1
+
+
+def test_to_original_size_of_a_smaller_mask():
+  label_map = np.zeros([4, 4, 2], np.int32)
+  label_map[:2, :2], label_map[:2, 2:] = 1, 2  # The lower half is padding.
+  restored = transforms.to_original_size(label_map, (8, 8), (4, 8), (6, 12))
+  np.testing.assert_array_equal(restored[:, :6], 1)
+  np.testing.assert_array_equal(restored[:, 6:], 2)
