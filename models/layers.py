@@ -97,17 +97,12 @@ def upsample(x: tf.Tensor, factor: int) -> tf.Tensor:
   return tf.repeat(tf.repeat(x, factor, axis=1), factor, axis=2)
 
 
-def channel_sums(x: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-  """Sums of `x` and of `x**2` over the pixels of `[B, h, w, c]`.
-
-  Returns:
-    Two float32 `[B, c]`.
-  """
+def channel_sum(x: tf.Tensor) -> tf.Tensor:
+  """Sums over the pixels of `[B, h, w, c]`, float32 `[B, c]`."""
   _, height, width, channels = x.shape
-  # Half precision would cancel in E[x^2] - E[x]^2.
   x = tf.reshape(tf.cast(x, tf.float32), [-1, height * width, channels])
   ones = tf.ones([tf.shape(x)[0], 1, height * width])
-  return tf.matmul(ones, x)[:, 0], tf.matmul(ones, x * x)[:, 0]
+  return tf.matmul(ones, x)[:, 0]
 
 
 def affine(x: tf.Tensor, a: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
@@ -151,9 +146,10 @@ class GroupNorm(tf_keras.layers.Layer):
       grouped = tf.reshape(sums, [-1, self._groups, size])
       return tf.repeat(tf.reduce_sum(grouped, -1), size, axis=1) / count
 
-    sums, squares = channel_sums(x)
-    mean = group_mean(sums)
-    variance = tf.maximum(group_mean(squares) - mean**2, 0.0)
+    mean = group_mean(channel_sum(x))
+    # In half precision the difference below would cancel.
+    square = tf.square(tf.cast(x, tf.float32))
+    variance = tf.maximum(group_mean(channel_sum(square)) - mean**2, 0.0)
     a = self.gamma * tf.math.rsqrt(variance + 1e-5)
     c = self.beta - mean * a
     if scale is not None:
@@ -211,15 +207,29 @@ class ConvBatchNorm(tf_keras.layers.Layer):
       c = self.beta - self.moving_mean * a
       kernel = self.kernel * tf.cast(a, self.compute_dtype)
       return tf.nn.bias_add(self._convolve(x, kernel), tf.cast(c, x.dtype))
-    x = self._convolve(x, self.kernel)
-    mean, variance = self._batch_statistics(x)
+    return self._normalize(self._convolve(x, self.kernel))
+
+  def _normalize(self, x):
+    """Training-mode batch norm; keeps the moving statistics."""
+    local_mean = tf.reduce_mean(tf.cast(x, tf.float32), [0, 1, 2])
+    # Centred first: E[x^2] - E[x]^2 would cost the gradient its precision.
+    x = x - tf.cast(local_mean, x.dtype)
+    variance = tf.reduce_mean(tf.square(tf.cast(x, tf.float32)), [0, 1, 2])
+    mean = local_mean
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.num_replicas_in_sync > 1:
+      mean, second_moment = context.all_reduce(
+        tf.distribute.ReduceOp.MEAN, [mean, variance + mean**2]
+      )
+      variance = tf.maximum(second_moment - mean**2, 0.0)
     for moving, now in (
       (self.moving_mean, mean),
       (self.moving_variance, variance),
     ):
       moving.assign(0.9 * moving + 0.1 * tf.stop_gradient(now))
     a = self.gamma * tf.math.rsqrt(variance + 1e-5)
-    return affine(x, a[None], (self.beta - mean * a)[None])
+    c = self.beta + (local_mean - mean) * a
+    return affine(x, a[None], c[None])
 
   def _convolve(self, x, kernel):
     if self._strides == 1:
@@ -229,17 +239,6 @@ class ConvBatchNorm(tf_keras.layers.Layer):
     return tf.nn.conv2d(
       tf.pad(x, [[0, 0], pad, pad, [0, 0]]), kernel, self._strides, 'VALID'
     )
-
-  def _batch_statistics(self, x):
-    sums, squares = (tf.reduce_sum(s, 0) for s in channel_sums(x))
-    count = tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), tf.float32)
-    context = tf.distribute.get_replica_context()
-    if context is not None and context.num_replicas_in_sync > 1:
-      sums, squares, count = context.all_reduce(
-        tf.distribute.ReduceOp.SUM, [sums, squares, count]
-      )
-    mean = sums / count
-    return mean, tf.maximum(squares / count - mean**2, 0.0)
 
 
 class Attention(tf_keras.layers.Layer):
