@@ -152,7 +152,9 @@ def check_types(config: base.Experiment, prefix: str = '') -> None:
     name = f'{prefix}{field.name}'
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
       if not isinstance(value, hint):
-        raise ValueError(f'{name} is {value!r}; it must be a section of fields.')
+        raise ValueError(
+          f'{name} is {value!r}; it must be a section of fields.'
+        )
       check_types(value, f'{name}.')
     else:
       setattr(config, field.name, _checked(value, hint, name))

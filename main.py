@@ -1,0 +1,98 @@
+"""Trains, evaluates and uses Pix2Seq-D.
+
+  python main.py --experiment=shapes --model_dir=/tmp/shapes \
+      --mode=train_and_eval --params_override=training.steps=2000
+"""
+
+import sys
+
+from absl import app, flags
+
+from configs import coco, shapes, validation  # noqa: F401  Register themselves.
+from training import experiment, run
+from training import strategy as strategy_lib
+
+_MODES = ('train', 'eval', 'train_and_eval', 'continuous_eval', 'predict')
+
+_EXPERIMENT = flags.DEFINE_string(
+  'experiment', 'shapes', 'Name of the registered experiment.'
+)
+_MODEL_DIR = flags.DEFINE_string('model_dir', '', 'Folder of the run.')
+_MODE = flags.DEFINE_enum('mode', 'train_and_eval', _MODES, 'What to do.')
+_CONFIG_FILE = flags.DEFINE_string(
+  'config_file', '', 'YAML file with fields of the experiment to change.'
+)
+_PARAMS_OVERRIDE = flags.DEFINE_string(
+  'params_override', '', 'Fields to change after that: "a.b=1,c.d=[1,2]".'
+)
+_STRATEGY = flags.DEFINE_enum(
+  'strategy', 'one_device', strategy_lib.NAMES, 'Where to compute.'
+)
+_TPU = flags.DEFINE_string(
+  'tpu', '', 'Name or address of the TPU; "local" on a TPU VM.'
+)
+_NUM_VIRTUAL_DEVICES = flags.DEFINE_integer(
+  'num_virtual_devices', 0, 'For --strategy=mirrored: split the CPU.'
+)
+_CHECKPOINT = flags.DEFINE_string(
+  'checkpoint', '', 'For eval and predict: path or folder; default: newest.'
+)
+_TIMEOUT = flags.DEFINE_float(
+  'timeout', None, 'For continuous_eval: seconds without a new checkpoint.'
+)
+_INPUT = flags.DEFINE_string('input', '', 'For predict: image or folder.')
+_OUTPUT = flags.DEFINE_string('output', '', 'For predict: folder to write.')
+_DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of any error.')
+
+
+def _run() -> None:
+  config = experiment.load(
+    _EXPERIMENT.value, _CONFIG_FILE.value, _PARAMS_OVERRIDE.value
+  )
+  validation.validate(config)
+  if _MODE.value == 'predict':
+    _predict(config)
+    return
+  if not _MODEL_DIR.value:
+    raise ValueError(f'--mode={_MODE.value} needs --model_dir.')
+  strategy = strategy_lib.create(
+    _STRATEGY.value, _TPU.value, _NUM_VIRTUAL_DEVICES.value
+  )
+  validation.validate(config, strategy.num_replicas_in_sync)
+  from tasks import panoptic
+
+  task = panoptic.Panoptic(config)
+  if _MODE.value == 'eval':
+    run.evaluate(task, strategy, _MODEL_DIR.value, _CHECKPOINT.value)
+  elif _MODE.value == 'continuous_eval':
+    run.continuous_eval(task, strategy, _MODEL_DIR.value, _TIMEOUT.value)
+  else:
+    with_evaluation = _MODE.value == 'train_and_eval'
+    run.train(task, strategy, _MODEL_DIR.value, with_evaluation)
+
+
+def _predict(config) -> None:
+  from tasks import predict
+  from training import checkpointing
+
+  path = checkpointing.find(_CHECKPOINT.value, _MODEL_DIR.value)
+  predict.run(config, _INPUT.value, _OUTPUT.value, path)
+
+
+def main(argv) -> None:
+  """Runs the flags' mode; an error of the user's is one line, not a trace."""
+  if len(argv) > 1:
+    raise app.UsageError(f'Not a flag: {argv[1]!r}.')
+  try:
+    _run()
+  except (ValueError, KeyError, FileNotFoundError, FloatingPointError) as error:
+    # str() of a KeyError is its repr.
+    message = error.args[0] if isinstance(error, KeyError) else str(error)
+    # Our own messages are one line; others need their traceback.
+    if _DEBUG.value or not message or '\n' in message.strip():
+      raise
+    sys.exit(f'FATAL: {message}')
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,215 @@
+"""A tiny task for the loop: regression on random numbers.
+
+Run as a program, it trains that task, so that tests can kill it.
+"""
+
+import json
+import os
+import signal
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from configs import base
+
+WIDTH = 4
+EVAL_EXAMPLES = 10
+
+
+def config(**changes):
+  """Returns a small experiment; names are 'section__field'."""
+  experiment = base.Experiment()
+  experiment.training.steps = 12
+  experiment.training.batch_size = 8
+  experiment.training.log_every = 4
+  experiment.training.checkpoint_every = 4
+  experiment.evaluation.batch_size = 4
+  experiment.optimizer.learning_rate = 0.05
+  for name, value in changes.items():
+    section, field = name.split('__')
+    setattr(getattr(experiment, section), field, value)
+  return experiment
+
+
+class FakeTask:
+  """Fits y = sum of squares with a small network.
+
+  Args of the constructor:
+    experiment: the configuration.
+    batch_norm: whether the network has batch normalization.
+    noise: standard deviation of what is added to x, stateless in the seed.
+    signal_at: (step, signal) which the process sends itself when the data of
+      that step are read.
+    nan_at: step whose targets are not finite.
+    scores: values of the metric, one per evaluation; None: minus the error.
+  """
+
+  metric = 'score'
+  loss_names = ('squared', 'absolute')
+
+  def __init__(
+    self,
+    experiment,
+    batch_norm=True,
+    noise=0.0,
+    signal_at=None,
+    nan_at=None,
+    scores=None,
+  ):
+    self.config = experiment
+    self._batch_norm = batch_norm
+    self._noise = noise
+    self._signal_at = signal_at
+    self._nan_at = nan_at
+    self._scores = list(scores) if scores else None
+    self.seen = []  # Indices of the examples that were scored.
+
+  def build_model(self):
+    layers = [tf_keras.layers.Dense(8, input_shape=(WIDTH,))]
+    if self._batch_norm:
+      layers.append(tf_keras.layers.BatchNormalization(synchronized=True))
+    layers += [
+      tf_keras.layers.Activation('tanh'),
+      tf_keras.layers.Dense(1, dtype='float32'),
+    ]
+    return tf_keras.Sequential(layers)
+
+  def initialize(self, model):
+    with np.load(self.config.training.init_checkpoint) as file:
+      for i, weight in enumerate(model.weights):
+        weight.assign(file[f'w{i}'])
+    return f'{len(model.weights)} of {len(model.weights)} weights.'
+
+  def train_dataset(self, start_step, input_context):
+    batch_size = self.config.training.batch_size
+    share = batch_size // input_context.num_input_pipelines
+    first = input_context.input_pipeline_id * share
+
+    def examples(step):
+      index = step * batch_size + first + tf.range(share, dtype=tf.int64)
+      batch = _examples(index)
+      if self._signal_at:
+        at, number = self._signal_at
+
+        def send(step):
+          if step == at:
+            os.kill(os.getpid(), number)
+          return step
+
+        step = tf.numpy_function(send, [step], tf.int64)
+        with tf.control_dependencies([step]):
+          batch['x'] = tf.identity(batch['x'])
+      if self._nan_at is not None:
+        bad = tf.where(step == self._nan_at, np.nan, 0.0)
+        batch['y'] += tf.cast(bad, tf.float32)
+      return batch
+
+    return tf.data.Dataset.range(start_step, 2**40).map(examples)
+
+  def loss(self, model, batch, seed):
+    x = batch['x']
+    if self._noise:
+      x += self._noise * tf.random.stateless_normal(x.shape, seed)
+    error = tf.cast(model(x, training=True), tf.float32)[:, 0] - batch['y']
+    squared = tf.reduce_mean(error**2)
+    return squared, {
+      'squared': squared,
+      'absolute': tf.reduce_mean(tf.abs(error)),
+    }
+
+  def eval_dataset(self, input_context):
+    batch_size = self.config.evaluation.batch_size
+    share = batch_size // input_context.num_input_pipelines
+    first = input_context.input_pipeline_id * share
+    batches = -(-EVAL_EXAMPLES // batch_size)
+
+    def examples(i):
+      index = i * batch_size + first + tf.range(share, dtype=tf.int64)
+      valid = index < EVAL_EXAMPLES
+      return {**_examples(index), 'index': index, 'valid': valid}
+
+    return tf.data.Dataset.range(batches).map(examples)
+
+  def predict_step(self, model, batch):
+    error = model(batch['x'], training=False)[:, 0] - batch['y']
+    return {
+      'error': error,
+      'index': batch['index'],
+      'valid': batch['valid'],
+      'is_small': tf.abs(error) < 1.0,
+    }
+
+  def new_scorer(self):
+    return _Scorer(self)
+
+  def pictures(self, model):
+    y = model(_examples(tf.range(16, dtype=tf.int64))['x'], training=False)
+    y = tf.clip_by_value(y, 0.0, 255.0)
+    picture = tf.tile(tf.reshape(y, [4, 4, 1]), [1, 1, 3])
+    return {'answers': tf.cast(picture, tf.uint8).numpy()}
+
+
+class _Scorer:
+  def __init__(self, task):
+    self._task = task
+    self._errors = []
+
+  def update(self, outputs):
+    assert 'valid' not in outputs
+    assert outputs['is_small'].dtype == bool
+    self._errors.extend(outputs['error'].tolist())
+    self._task.seen.extend(outputs['index'].tolist())
+
+  def result(self):
+    error = np.mean(np.abs(self._errors))
+    scores = self._task._scores
+    return {
+      'error': error,
+      'score': scores.pop(0) if scores else -error,
+    }
+
+
+def _examples(index):
+  def x(i):
+    return tf.random.stateless_normal([WIDTH], [7, tf.cast(i, tf.int32)])
+
+  values = tf.map_fn(x, index, fn_output_signature=tf.float32)
+  return {'x': values, 'y': tf.reduce_sum(values**2, axis=-1)}
+
+
+def weights(state):
+  """Returns all values of a state: weights, averages and moments."""
+  optimizer = state.optimizer
+  variables = [
+    *state.model.weights,
+    *state.average.weights,
+    *optimizer.m,
+    *optimizer.v,
+    state.step,
+  ]
+  return [variable.numpy() for variable in variables]
+
+
+def main(arguments):
+  """Trains as a JSON argument says, and writes the state to a file."""
+  from training import run
+  from training import strategy as strategy_lib
+
+  options = json.loads(arguments[1])
+  strategy = strategy_lib.create(options.get('strategy', 'one_device'))
+  signal_at = options.get('signal_at')
+  if signal_at:
+    signal_at = (signal_at[0], signal.Signals[signal_at[1]])
+  task = FakeTask(
+    config(**options.get('config', {})), noise=0.1, signal_at=signal_at
+  )
+  state = run.train(
+    task, strategy, options['model_dir'], options.get('evaluate', False)
+  )
+  np.savez(options['output'], *weights(state))
+
+
+if __name__ == '__main__':
+  main(sys.argv)

@@ -1,0 +1,195 @@
+"""Checkpoints: saved every so often, the best kept, and what a run starts from.
+
+A run's folder holds
+
+  checkpoint, ckpt-<step>.*     the last few states of the training
+  best/                         a copy of the best scored one, and score.json
+"""
+
+import json
+import os
+from typing import Optional
+
+import tensorflow as tf
+from absl import logging
+
+from training import experiment, files
+from training import state as state_lib
+from training import strategy as strategy_lib
+from training import task as task_lib
+
+
+class Saver:
+  """Saves the state of a run in its folder.
+
+  All workers must call `save`, since variables that differ between replicas are
+  averaged then; what workers other than the chief write is thrown away.
+  """
+
+  def __init__(
+    self,
+    model_dir: str,
+    state: state_lib.State,
+    strategy: tf.distribute.Strategy,
+    keep: int,
+  ):
+    """Prepares the saving.
+
+    Args:
+      model_dir: folder of the run.
+      state: what to save; restored or initialized before.
+      strategy: the strategy under which the state was built.
+      keep: number of checkpoints that stay.
+    """
+    self._state = state
+    self._saved_step = -1
+    if tf.train.latest_checkpoint(model_dir):
+      self._saved_step = int(state.step.numpy())
+    self._scratch = None
+    directory = model_dir
+    if not strategy_lib.is_chief(strategy):
+      worker = strategy.cluster_resolver.task_id
+      self._scratch = directory = os.path.join(model_dir, f'.worker-{worker}')
+    self._model_dir = model_dir
+    self._manager = tf.train.CheckpointManager(
+      state.checkpoint(), directory, max_to_keep=keep
+    )
+
+  def latest(self) -> Optional[str]:
+    """Returns the newest checkpoint of the run, or None."""
+    return tf.train.latest_checkpoint(self._model_dir)
+
+  def save(self) -> str:
+    """Saves the state, unless this step is saved already.
+
+    Returns:
+      Path of the checkpoint in the run's folder.
+    """
+    step = int(self._state.step.numpy())
+    path = os.path.join(self._model_dir, f'ckpt-{step}')
+    if step == self._saved_step:
+      return path
+    self._saved_step = step
+    self._manager.save(checkpoint_number=step)
+    if self._scratch:
+      tf.io.gfile.rmtree(self._scratch)
+    else:
+      logging.info('Saved %s.', path)
+    return path
+
+
+def restore_or_initialize(
+  state: state_lib.State,
+  task: task_lib.Task,
+  strategy: tf.distribute.Strategy,
+  model_dir: str,
+) -> str:
+  """Sets the state from what comes first of the following.
+
+  1. The newest checkpoint in the run's folder: the run goes on.
+  2. `training.init_checkpoint`: its weights, at step 0, with averages that
+     begin at these weights.
+  3. Nothing: fresh weights.
+
+  Args:
+    state: the state to be set.
+    task: loads `init_checkpoint`.
+    strategy: the strategy under which the state was built.
+    model_dir: folder of the run.
+
+  Returns:
+    One sentence that says which of them it was.
+  """
+  path = tf.train.latest_checkpoint(model_dir)
+  with strategy.scope():
+    if path:
+      state.checkpoint().restore(path).assert_existing_objects_matched()
+      return f'Resumed from {path} at step {int(state.step.numpy())}.'
+    if task.config.training.init_checkpoint:
+      report = task.initialize(state.model)
+      state.start_average()
+      source = task.config.training.init_checkpoint
+      return f'Started at step 0 from the weights of {source}: {report}'
+  return 'Started at step 0 from fresh weights.'
+
+
+def find(checkpoint: str, model_dir: str) -> Optional[str]:
+  """Finds the checkpoint to be evaluated.
+
+  Args:
+    checkpoint: a checkpoint, or a folder whose newest one is meant; '' for the
+      newest one of `model_dir`.
+    model_dir: folder of the run, or ''.
+
+  Returns:
+    The path, or None if none was asked for and there is none.
+
+  Raises:
+    FileNotFoundError: if the one asked for does not exist.
+  """
+  if not checkpoint:
+    return tf.train.latest_checkpoint(model_dir) if model_dir else None
+  path = checkpoint
+  if tf.io.gfile.isdir(checkpoint):
+    path = tf.train.latest_checkpoint(checkpoint)
+  if not path or not tf.io.gfile.exists(f'{path}.index'):
+    raise FileNotFoundError(
+      f'There is no checkpoint {checkpoint!r}; give a folder or a path like '
+      '"<model_dir>/ckpt-1000".'
+    )
+  return path
+
+
+class Best:
+  """Keeps a copy of the checkpoint with the highest score."""
+
+  def __init__(self, model_dir: str, metric: str):
+    """Reads the best score so far.
+
+    Args:
+      model_dir: folder of the run.
+      metric: name of the score.
+    """
+    self._model_dir = model_dir
+    self._directory = os.path.join(model_dir, 'best')
+    self._metric = metric
+    self._score_file = os.path.join(self._directory, 'score.json')
+    self.value = -float('inf')
+    if tf.io.gfile.exists(self._score_file):
+      with tf.io.gfile.GFile(self._score_file) as file:
+        self.value = json.load(file)['value']
+
+  def offer(self, checkpoint: str, step: int, value: float) -> bool:
+    """Copies a checkpoint to `best/` if its score is higher than all before.
+
+    Args:
+      checkpoint: path of the checkpoint.
+      step: its step.
+      value: its score. NaN is never best.
+
+    Returns:
+      Whether it is the best.
+    """
+    if not value > self.value:
+      return False
+    self.value = value
+    tf.io.gfile.makedirs(self._directory)
+    old_files = tf.io.gfile.glob(os.path.join(self._directory, 'ckpt-*'))
+    name = os.path.basename(checkpoint)
+    new_files = []
+    # The index comes last: without it a checkpoint does not exist.
+    for source in sorted(tf.io.gfile.glob(f'{checkpoint}.*')):
+      target = os.path.join(self._directory, os.path.basename(source))
+      tf.io.gfile.copy(source, f'{target}.tmp', overwrite=True)
+      tf.io.gfile.rename(f'{target}.tmp', target, overwrite=True)
+      new_files.append(target)
+    files.write_text(
+      os.path.join(self._directory, 'checkpoint'),
+      f'model_checkpoint_path: "{name}"\n',
+    )
+    experiment.save_copy(self._model_dir, self._directory)
+    score = {'step': step, 'metric': self._metric, 'value': value}
+    files.write_text(self._score_file, json.dumps(score))
+    for path in set(old_files) - set(new_files):
+      tf.io.gfile.remove(path)
+    return True

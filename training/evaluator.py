@@ -1,0 +1,107 @@
+"""Scores a model on all examples of the evaluation set."""
+
+import time
+from typing import Callable, Dict
+
+import numpy as np
+import orbit
+import tensorflow as tf
+import tf_keras
+
+from training import progress
+from training import strategy as strategy_lib
+from training import task as task_lib
+
+_SECONDS_BETWEEN_LINES = 20.0
+
+# What collectives between workers can carry; other types travel as int32.
+_CARRIED = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
+
+
+class Evaluator(orbit.StandardEvaluator):
+  """Predicts on all replicas, and scores the gathered rows on the host.
+
+  Every worker sees all rows and computes the same scores, so that all can act
+  on them without asking each other.
+  """
+
+  def __init__(
+    self,
+    task: task_lib.Task,
+    model: tf_keras.Model,
+    strategy: tf.distribute.Strategy,
+    before_batch: Callable[[], None] = lambda: None,
+  ):
+    """Opens the data set.
+
+    Args:
+      task: the task.
+      model: with the weights to be scored, online or averaged.
+      strategy: the strategy under which the model was built.
+      before_batch: called on the host before each batch is scored.
+    """
+    self._task = task
+    self._model = model
+    self._strategy = strategy
+    self._before_batch = before_batch
+    self._num_batches = -1
+    self._types: Dict[str, tf.DType] = {}
+    self._predict = self._predict_step
+    if task.config.training.jit_compile:
+      self._predict = tf.function(self._predict_step, jit_compile=True)
+
+    def dataset_fn(context):
+      dataset = task.eval_dataset(context)
+      self._num_batches = int(dataset.cardinality().numpy())
+      return dataset
+
+    super().__init__(strategy_lib.distribute_dataset(strategy, dataset_fn))
+
+  def eval_begin(self) -> task_lib.Scorer:
+    self._batches = 0
+    self._start = self._last_line = time.monotonic()
+    return self._task.new_scorer()
+
+  def eval_step(self, iterator) -> Dict[str, tf.Tensor]:
+    """Returns the answers of one global batch, from all replicas."""
+    outputs = self._strategy.run(self._predict, args=(next(iterator),))
+    return {
+      name: self._strategy.gather(value, axis=0)
+      for name, value in outputs.items()
+    }
+
+  def eval_reduce(
+    self, state: task_lib.Scorer, step_outputs: Dict[str, tf.Tensor]
+  ) -> task_lib.Scorer:
+    """Hands the valid rows of a global batch to the scorer."""
+    self._before_batch()
+    outputs = {
+      name: value.numpy().astype(self._types[name].as_numpy_dtype)
+      for name, value in step_outputs.items()
+    }
+    valid = outputs.pop('valid')
+    if np.any(valid):
+      state.update({name: value[valid] for name, value in outputs.items()})
+    self._batches += 1
+    now = time.monotonic()
+    if now - self._last_line > _SECONDS_BETWEEN_LINES:
+      self._last_line = now
+      progress.say(
+        progress.evaluation_line(
+          self._batches, self._num_batches, now - self._start
+        )
+      )
+    return state
+
+  def eval_end(self, scorer: task_lib.Scorer) -> Dict[str, float]:
+    """Returns the scores by name."""
+    scores = scorer.result()
+    return {name: float(value) for name, value in scores.items()}
+
+  def _predict_step(self, batch) -> Dict[str, tf.Tensor]:
+    outputs = self._task.predict_step(self._model, batch)
+    self._types = {name: value.dtype for name, value in outputs.items()}
+    return {
+      name: value if value.dtype in _CARRIED else tf.cast(value, tf.int32)
+      for name, value in outputs.items()
+    }

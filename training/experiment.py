@@ -1,0 +1,166 @@
+"""Experiments as text: overrides, YAML files, and the copy kept with a run."""
+
+import difflib
+import os
+import re
+from typing import Any, Dict, Iterator, Tuple
+
+import tensorflow as tf
+import yaml
+from official.core import exp_factory
+from official.modeling.hyperparams import params_dict
+
+from configs import base, validation
+from training import files
+
+_FILE = 'experiment.yaml'
+
+
+class _Loader(yaml.SafeLoader):
+  """Safe YAML that takes `1e-4` for a number, as people do."""
+
+
+_Loader.add_implicit_resolver(
+  'tag:yaml.org,2002:float',
+  re.compile(r'^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$'),
+  list('-+0123456789'),
+)
+
+
+def load(
+  name: str, config_file: str = '', params_override: str = ''
+) -> base.Experiment:
+  """Returns a registered experiment with its fields overridden.
+
+  Args:
+    name: the experiment's registered name.
+    config_file: path of a YAML file with the fields to change, or ''.
+    params_override: fields to change after that, 'a.b=1,c.d=[1,2]', or ''.
+
+  Returns:
+    The experiment, of known fields and right types.
+
+  Raises:
+    ValueError: if the name, a field or a type is wrong.
+    FileNotFoundError: if there is no such file.
+  """
+  try:
+    config = exp_factory.get_exp_config(name)
+  except LookupError:
+    # The factory has no public list of its names.
+    names = ', '.join(sorted(exp_factory._REGISTERED_CONFIGS))
+    raise ValueError(
+      f'Unknown experiment {name!r}; the registered ones are: {names}.'
+    ) from None
+  if config_file:
+    override(config, _read(config_file), config_file)
+  if params_override:
+    try:
+      text = params_dict.nested_csv_str_to_json_str(params_override)
+      values = yaml.load(text, Loader=_Loader)
+    except (ValueError, yaml.YAMLError):
+      raise ValueError(
+        f'Cannot read --params_override={params_override!r}; write fields as '
+        '"training.steps=100,model.image_size=[64,64]".'
+      ) from None
+    override(config, values, '--params_override')
+  return config
+
+
+def override(
+  config: base.Experiment, values: Dict[str, Any], source: str
+) -> None:
+  """Changes fields of an experiment.
+
+  Args:
+    config: the experiment, changed in place.
+    values: nested dictionary of the fields to change.
+    source: where the values come from, for the message.
+
+  Raises:
+    ValueError: if a field is unknown or a value has the wrong type.
+  """
+  known = dict(_flatten(config.as_dict()))
+  for field, _ in _flatten(values):
+    if field not in known:
+      close = difflib.get_close_matches(field, known, n=1)
+      hint = f'; did you mean {close[0]!r}?' if close else '.'
+      raise ValueError(f'Unknown field {field!r} in {source}{hint}')
+  config.override(values)
+  validation.check_types(config)
+
+
+def save(config: base.Experiment, model_dir: str) -> None:
+  """Writes the experiment to `experiment.yaml` in the run's folder."""
+  path = os.path.join(model_dir, _FILE)
+  tf.io.gfile.makedirs(model_dir)
+  text = yaml.safe_dump(_lists(config.as_dict()), sort_keys=False)
+  files.write_text(path, text)
+
+
+def save_copy(model_dir: str, directory: str) -> None:
+  """Copies the run's `experiment.yaml`, if it has one, to another folder."""
+  source = os.path.join(model_dir, _FILE)
+  if tf.io.gfile.exists(source):
+    tf.io.gfile.copy(source, os.path.join(directory, _FILE), overwrite=True)
+
+
+def check_same_model(config: base.Experiment, model_dir: str) -> None:
+  """Refuses to go on with another model than the one of the run's folder.
+
+  Args:
+    config: the experiment now.
+    model_dir: folder of the run.
+
+  Raises:
+    ValueError: if the stored model differs; names the fields.
+  """
+  path = os.path.join(model_dir, _FILE)
+  if not tf.io.gfile.exists(path):
+    return
+  stored = dict(_flatten(_read(path).get('model', {})))
+  current = dict(_flatten(_lists(config.model.as_dict())))
+  differences = [
+    f'model.{field} is {stored.get(field)} there and {current.get(field)} here'
+    for field in sorted(stored.keys() | current.keys())
+    if stored.get(field) != current.get(field)
+  ]
+  if differences:
+    raise ValueError(
+      f'The run in {model_dir} has another model: {"; ".join(differences)}. '
+      'Use the same model section, or another --model_dir.'
+    )
+
+
+def _read(path: str) -> Dict[str, Any]:
+  if not tf.io.gfile.exists(path):
+    raise FileNotFoundError(f'There is no configuration file {path!r}.')
+  try:
+    with tf.io.gfile.GFile(path) as file:
+      values = yaml.load(file.read(), Loader=_Loader)
+  except yaml.YAMLError as error:
+    reason = ' '.join(str(error).split())
+    raise ValueError(f'{path} is not a YAML file: {reason}') from None
+  if not isinstance(values, dict):
+    raise ValueError(f'{path} must hold a YAML mapping of fields to values.')
+  return values
+
+
+def _flatten(
+  values: Dict[str, Any], prefix: str = ''
+) -> Iterator[Tuple[str, Any]]:
+  """Yields ('a.b', value) of nested dictionaries."""
+  for key, value in values.items():
+    if isinstance(value, dict) and value:
+      yield from _flatten(value, f'{prefix}{key}.')
+    else:
+      yield f'{prefix}{key}', value
+
+
+def _lists(value: Any) -> Any:
+  """Returns the value with tuples as lists, as safe YAML wants them."""
+  if isinstance(value, dict):
+    return {key: _lists(item) for key, item in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [_lists(item) for item in value]
+  return value

@@ -1,0 +1,59 @@
+"""Lines that tell how far a run is."""
+
+from typing import Mapping
+
+from absl import logging
+
+
+def say(line: str) -> None:
+  """Puts a line on the log and on the standard output."""
+  logging.info(line)
+  print(line, flush=True)
+
+
+def duration(seconds: float) -> str:
+  """Returns a length of time to read: '45s', '3m05s', '7h30m', '2d04h'."""
+  total = int(round(seconds))
+  minutes, hours, days = total // 60, total // 3600, total // 86400
+  if days:
+    return f'{days}d{hours % 24:02d}h'
+  if hours:
+    return f'{hours}h{minutes % 60:02d}m'
+  if minutes:
+    return f'{minutes}m{total % 60:02d}s'
+  return f'{total}s'
+
+
+def training_line(
+  step: int, total_steps: int, output: Mapping[str, float]
+) -> str:
+  """Returns the line of one loop of training.
+
+  Args:
+    step: number of updates made.
+    total_steps: length of the run.
+    output: values of the loop, as `Trainer.output`.
+  """
+  seconds = output['seconds_per_step']
+  return (
+    f'step {step}/{total_steps} | '
+    f'{1.0 / max(seconds, 1e-9):.3g} steps/s | '
+    f'{duration(seconds * (total_steps - step))} left | '
+    f'loss {output["loss"]:.5g} | '
+    f'gradient {output["gradient_norm"]:.3g} | '
+    f'rate {output["learning_rate"]:.3g}'
+  )
+
+
+def evaluation_line(batches: int, num_batches: int, seconds: float) -> str:
+  """Returns the line of an evaluation in progress.
+
+  Args:
+    batches: number of batches done.
+    num_batches: number of all batches; below 1 if it is not known.
+    seconds: time spent on them.
+  """
+  if num_batches < 1:
+    return f'evaluation: batch {batches} | {duration(seconds)}'
+  left = seconds / batches * (num_batches - batches)
+  return f'evaluation: batch {batches}/{num_batches} | {duration(left)} left'

@@ -1,0 +1,89 @@
+"""What an evaluation leaves in the run's folder.
+
+metrics.jsonl             a line a evaluation: {"step": 100, "metrics": {...}}
+best/                     the checkpoint with the highest score
+pictures/<name>-<step>.png, and the same for TensorBoard
+"""
+
+import json
+import os
+from typing import Dict, Optional, Set
+
+import tensorflow as tf
+import tf_keras
+
+from training import checkpointing, progress
+from training import strategy as strategy_lib
+from training import task as task_lib
+
+
+class Reporter:
+  """Writes scores and pictures; only the chief touches the folder."""
+
+  def __init__(
+    self,
+    task: task_lib.Task,
+    strategy: tf.distribute.Strategy,
+    model_dir: str,
+  ):
+    """Reads what earlier evaluations have left.
+
+    Args:
+      task: makes the pictures, names the score that counts.
+      strategy: tells whether this process is the chief.
+      model_dir: folder of the run.
+    """
+    self._task = task
+    self._is_chief = strategy_lib.is_chief(strategy)
+    self._metrics_file = os.path.join(model_dir, 'metrics.jsonl')
+    self._picture_dir = os.path.join(model_dir, 'pictures')
+    self._picture_writer = None
+    self._best = checkpointing.Best(model_dir, task.metric)
+    self.evaluated_steps: Set[int] = set()
+    if tf.io.gfile.exists(self._metrics_file):
+      with tf.io.gfile.GFile(self._metrics_file) as file:
+        self.evaluated_steps = {json.loads(line)['step'] for line in file}
+
+  def scores(
+    self, step: int, scores: Dict[str, float], checkpoint: Optional[str]
+  ) -> None:
+    """Records scores, and keeps the checkpoint if it is the best.
+
+    Args:
+      step: number of updates made.
+      scores: by name.
+      checkpoint: where the scored weights come from; None: not to be kept.
+    """
+    self.evaluated_steps.add(step)
+    if not self._is_chief:
+      return
+    tf.io.gfile.makedirs(os.path.dirname(self._metrics_file))
+    with tf.io.gfile.GFile(self._metrics_file, 'a') as file:
+      file.write(json.dumps({'step': step, 'metrics': scores}) + '\n')
+    value = scores[self._task.metric]
+    is_best = bool(checkpoint) and self._best.offer(checkpoint, step, value)
+    progress.say(
+      f'step {step} | {self._task.metric} {value:.5g}'
+      + (' | best so far' if is_best else '')
+    )
+
+  def pictures(self, step: int, model: tf_keras.Model) -> None:
+    """Lets the task make pictures, and writes them.
+
+    Args:
+      step: number of updates made.
+      model: the model to be shown.
+    """
+    pictures = self._task.pictures(model)
+    if not pictures or not self._is_chief:
+      return
+    if self._picture_writer is None:
+      self._picture_writer = tf.summary.create_file_writer(self._picture_dir)
+    with self._picture_writer.as_default(step=step):
+      for name, picture in pictures.items():
+        tf.summary.image(name, picture[None])
+        path = os.path.join(self._picture_dir, f'{name}-{step}.png')
+        tf.io.gfile.makedirs(os.path.dirname(path))
+        tf.io.write_file(f'{path}.tmp', tf.io.encode_png(picture))
+        tf.io.gfile.rename(f'{path}.tmp', path, overwrite=True)
+    self._picture_writer.flush()

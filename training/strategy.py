@@ -1,0 +1,125 @@
+"""Where a run computes: one device, several, several machines, or TPUs."""
+
+import os
+from typing import Callable, List
+
+import tensorflow as tf
+
+NAMES = ('one_device', 'mirrored', 'multi_worker', 'tpu')
+
+
+def create(
+  name: str, tpu: str = '', num_virtual_devices: int = 0
+) -> tf.distribute.Strategy:
+  """Creates a distribution strategy; call it before any other TensorFlow op.
+
+  Args:
+    name: one of `NAMES`. `mirrored` takes all GPUs of this machine;
+      `multi_worker` reads the cluster from the environment's TF_CONFIG.
+    tpu: name or address of the TPU; 'local' on a TPU VM.
+    num_virtual_devices: `mirrored` only: split the CPU into so many devices, to
+      try out data parallelism without accelerators. 0: do not.
+
+  Returns:
+    The strategy.
+
+  Raises:
+    ValueError: if the name is unknown or the options do not go with it.
+  """
+  if name not in NAMES:
+    raise ValueError(
+      f'Unknown strategy {name!r}; choose one of {", ".join(NAMES)}.'
+    )
+  if num_virtual_devices and name != 'mirrored':
+    raise ValueError(
+      '--num_virtual_devices splits the CPU for --strategy=mirrored; '
+      f'it has no meaning for --strategy={name}.'
+    )
+  if name == 'one_device':
+    gpus = tf.config.list_logical_devices('GPU')
+    return tf.distribute.OneDeviceStrategy('/gpu:0' if gpus else '/cpu:0')
+  if name == 'mirrored':
+    return tf.distribute.MirroredStrategy(_virtual_cpus(num_virtual_devices))
+  if name == 'multi_worker':
+    if 'TF_CONFIG' not in os.environ:
+      raise ValueError(
+        '--strategy=multi_worker needs the environment variable TF_CONFIG '
+        'with the cluster and the task of this process.'
+      )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+  if not tpu:
+    raise ValueError(
+      '--strategy=tpu needs --tpu, the name or address of the TPU.'
+    )
+  resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
+  if tpu != 'local':
+    tf.config.experimental_connect_to_cluster(resolver)
+  tf.tpu.experimental.initialize_tpu_system(resolver)
+  return tf.distribute.TPUStrategy(resolver)
+
+
+def _virtual_cpus(count: int) -> List[str] | None:
+  if not count:
+    return None
+  cpu = tf.config.list_physical_devices('CPU')[0]
+  tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * count
+  )
+  return [f'/cpu:{i}' for i in range(count)]
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+  """Whether this process is the one that writes files."""
+  return strategy.extended.should_save_summary
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+  """Whether several processes run the same program."""
+  return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def check_jit_compile(strategy: tf.distribute.Strategy) -> None:
+  """Refuses XLA where its steps cannot exchange batch statistics.
+
+  Args:
+    strategy: the strategy.
+
+  Raises:
+    ValueError: if several replicas compute on CPUs.
+  """
+  if (
+    strategy.num_replicas_in_sync > 1
+    and not isinstance(strategy, tf.distribute.TPUStrategy)
+    and not tf.config.list_logical_devices('GPU')
+  ):
+    raise ValueError(
+      'training.jit_compile does not work with several replicas on CPUs; '
+      'turn it off, or use --strategy=one_device.'
+    )
+
+
+def distribute_dataset(
+  strategy: tf.distribute.Strategy,
+  dataset_fn: Callable[[tf.distribute.InputContext], tf.data.Dataset],
+) -> tf.distribute.DistributedDataset:
+  """Deals the batches of each worker out to its replicas.
+
+  Args:
+    strategy: the strategy.
+    dataset_fn: gives the batches of one worker.
+
+  Returns:
+    A distributed dataset. Replica r of a worker gets the r-th part of a batch,
+    so that the examples of a step do not depend on the number of replicas.
+  """
+
+  def replica_batches(context):
+    dataset = dataset_fn(context)
+    replicas = context.num_replicas_in_sync // context.num_input_pipelines
+    if replicas == 1:
+      return dataset
+    rows = tf.nest.flatten(dataset.element_spec)[0].shape[0]
+    dataset = dataset.rebatch(rows // replicas, drop_remainder=True)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+  return strategy.distribute_datasets_from_function(replica_batches)

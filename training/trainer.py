@@ -1,0 +1,207 @@
+"""One step of training, and the loop over steps."""
+
+import time
+from typing import Dict, List
+
+import orbit
+import tensorflow as tf
+
+from training import ema
+from training import optimizer as optimizer_lib
+from training import state as state_lib
+from training import strategy as strategy_lib
+from training import task as task_lib
+
+
+class Trainer(orbit.StandardTrainer):
+  """Trains a task: losses, gradients, clip, AdamW, averages.
+
+  The steps of a loop run in one `tf.function`. What is random in a step is a
+  function of (training.seed, step, micro-batch, replica) only.
+
+  Attributes:
+    output: values of the last loop by name: `loss`, its parts, and
+      `gradient_norm` before clipping, as means over the steps; `learning_rate`
+      of the last step; `seconds_per_step`.
+  """
+
+  def __init__(
+    self,
+    task: task_lib.Task,
+    state: state_lib.State,
+    strategy: tf.distribute.Strategy,
+  ):
+    """Opens the data set at the state's step.
+
+    Args:
+      task: the task.
+      state: restored or initialized before.
+      strategy: the strategy under which the state was built.
+    """
+    self._task = task
+    self._config = task.config
+    self._state = state
+    self._strategy = strategy
+    self._variables = state.model.trainable_variables
+    self.output: Dict[str, float] = {}
+    self._names = ('loss', *task.loss_names, 'gradient_norm')
+    self._micro_batches = self._config.optimizer.accumulation_steps
+    # What replicas exchange (gradients and the update) stays out of XLA, which
+    # cannot wait for other devices everywhere.
+    self._values = self._compute_values
+    if self._config.training.jit_compile:
+      self._values = tf.function(self._compute_values, jit_compile=True)
+    with strategy.scope():
+      self._sums = _variable(tf.zeros([len(self._names)]))
+      self._bad_step = _variable(tf.constant(-1, tf.int64))
+      self._totals = []
+      if self._micro_batches > 1:
+        shapes = [variable.shape for variable in self._variables]
+        shapes.append([len(self._names) - 1])
+        self._totals = [_per_replica_zeros(shape) for shape in shapes]
+    start_step = int(state.step.numpy())
+    super().__init__(
+      strategy_lib.distribute_dataset(
+        strategy, lambda context: task.train_dataset(start_step, context)
+      )
+    )
+
+  def train_loop_begin(self) -> None:
+    self._sums.assign(tf.zeros_like(self._sums))
+    self._loop_start = int(self._state.step.numpy())
+    self._loop_time = time.monotonic()
+
+  def train_step(self, iterator) -> None:
+    """Makes one update from the next global batch."""
+    batch = next(iterator)
+    if self._micro_batches == 1:
+      self._strategy.run(self._update_from_batch, args=(batch,))
+    else:
+      for i in tf.range(self._micro_batches):
+        self._strategy.run(self._accumulate, args=(batch, i))
+      self._strategy.run(self._update_from_totals)
+    self._state.step.assign_add(1)
+
+  def train_loop_end(self) -> None:
+    """Sets `output` to the means over the loop's steps.
+
+    They are not returned, for Orbit would print them over many lines.
+    """
+    step = int(self._state.step.numpy())
+    steps = step - self._loop_start
+    means = self._sums.numpy() / steps
+    seconds = time.monotonic() - self._loop_time
+    self.output = {
+      **dict(zip(self._names, means.tolist(), strict=True)),
+      'learning_rate': float(self._learning_rate(step - 1)),
+      'seconds_per_step': seconds / steps,
+    }
+
+  def first_bad_step(self) -> int:
+    """The first step with a loss or a gradient not finite; -1 if none."""
+    return int(self._bad_step.numpy())
+
+  def _learning_rate(self, step) -> tf.Tensor:
+    return optimizer_lib.learning_rate(
+      self._config.optimizer, self._config.training.steps, step
+    )
+
+  def _seed(self, micro_batch) -> tf.Tensor:
+    """Returns this replica's int32 [2] seed for a micro-batch of this step."""
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    seed = tf.constant([self._config.training.seed, 0])
+    for data in (self._state.step.read_value(), micro_batch, replica):
+      seed = tf.random.experimental.stateless_fold_in(
+        seed, tf.cast(data, tf.int32)
+      )
+    return seed
+
+  def _compute_values(self, batch, seed) -> List[tf.Tensor]:
+    """Returns the gradients of the variables and, last, the losses [n]."""
+    with tf.GradientTape() as tape:
+      loss, parts = self._task.loss(self._state.model, batch, seed)
+    gradients = tape.gradient(loss, self._variables)
+    unreached = [
+      variable.name
+      for variable, gradient in zip(self._variables, gradients, strict=True)
+      if gradient is None
+    ]
+    if unreached:
+      raise ValueError(
+        f'The loss does not depend on {len(unreached)} trainable weights, '
+        f'{unreached[0]!r} among them; the task must freeze them.'
+      )
+    losses = [loss, *(parts[name] for name in self._task.loss_names)]
+    losses = tf.stack([tf.cast(value, tf.float32) for value in losses])
+    return [*(tf.convert_to_tensor(gradient) for gradient in gradients), losses]
+
+  def _update_from_batch(self, batch) -> None:
+    self._update(self._values(batch, self._seed(0)))
+
+  def _accumulate(self, batch, i) -> None:
+    """Adds the values of the i-th micro-batch to the totals."""
+
+    def micro_batch(rows):
+      size = rows.shape[0] // self._micro_batches
+      shape = [self._micro_batches, size, *rows.shape[1:]]
+      return tf.reshape(rows, shape)[i]
+
+    values = self._values(
+      tf.nest.map_structure(micro_batch, batch), self._seed(i)
+    )
+    for total, value in zip(self._totals, values, strict=True):
+      tf.raw_ops.AssignAddVariableOp(resource=total.handle, value=value)
+
+  def _update_from_totals(self) -> None:
+    self._update(
+      [total.read_value() / self._micro_batches for total in self._totals]
+    )
+    for total in self._totals:
+      tf.raw_ops.AssignVariableOp(
+        resource=total.handle, value=tf.zeros(total.shape)
+      )
+
+  def _update(self, values: List[tf.Tensor]) -> None:
+    """Updates all weights from a replica's gradients and losses."""
+    context = tf.distribute.get_replica_context()
+    *gradients, losses = context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+    norm = tf.linalg.global_norm(gradients)
+    step = self._state.step.read_value()
+    self._state.optimizer.apply(
+      self._variables,
+      optimizer_lib.clip(gradients, norm, self._config.optimizer.clip_norm),
+      self._learning_rate(step),
+      step,
+    )
+    ema.update(
+      self._state.model,
+      self._state.average,
+      ema.decay(self._config.optimizer, step),
+    )
+    self._record(tf.concat([losses, [norm]], axis=0), step)
+
+  def _record(self, values: tf.Tensor, step: tf.Tensor) -> None:
+    tf.raw_ops.AssignAddVariableOp(resource=self._sums.handle, value=values)
+    bad_step = self._bad_step.read_value()
+    is_first_bad = (bad_step < 0) & ~tf.reduce_all(tf.math.is_finite(values))
+    tf.raw_ops.AssignVariableOp(
+      resource=self._bad_step.handle,
+      value=tf.where(is_first_bad, step + 1, bad_step),
+    )
+
+
+def _variable(initial_value) -> tf.Variable:
+  return tf.Variable(
+    initial_value,
+    trainable=False,
+    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+  )
+
+
+def _per_replica_zeros(shape) -> tf.Variable:
+  return tf.Variable(
+    tf.zeros(shape),
+    trainable=False,
+    synchronization=tf.VariableSynchronization.ON_READ,
+    aggregation=tf.VariableAggregation.SUM,
+  )
