@@ -307,4 +307,6 @@ def _is_whole(content: tf.Tensor, head: bytes, end: bytes) -> tf.Tensor:
 
 
 def _assert(condition: tf.Tensor, message: str, name: tf.Tensor):
-  return tf.debugging.Assert(condition, [name, message])
+  return tf.debugging.Assert(
+    condition, [tf.strings.join([name, ': ', message])]
+  )

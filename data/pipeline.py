@@ -65,7 +65,7 @@ def train_dataset(
       max_index=tf.constant(dataset.num_examples - 1, tf.int64),
     )
 
-  def transform(example, counter):
+  def transform(counter, example):
     image, label_map = transforms.train_transform(
       example['image'],
       example['label_map'],
@@ -130,7 +130,7 @@ def eval_dataset(
   def place(index):
     return tf.minimum(index, count - 1)
 
-  def transform(example, index):
+  def transform(index, example):
     image, unpadded_size = transforms.eval_transform(
       example['image'], config.model.image_size
     )
@@ -166,17 +166,17 @@ def _load(dataset, keys, place, transform, spec) -> tf.data.Dataset:
     dataset: The data set.
     keys: Data set of int64 `[b]`.
     place: Maps a key to the index of its example.
-    transform: Maps an example and its key to what is wanted of it.
+    transform: Maps a key and its example to what is wanted of them.
     spec: The types of the latter.
   """
 
   def load(key):
-    return transform(dataset.example(place(key)), key)
+    return transform(key, dataset.example(place(key)))
 
   def load_batch(keys):
     scenes = dataset.scenes(tf.map_fn(place, keys))
     return tf.map_fn(
-      lambda pair: transform(*pair), (scenes, keys), fn_output_signature=spec
+      lambda pair: transform(*pair), (keys, scenes), fn_output_signature=spec
     )
 
   if dataset.batched:
