@@ -15,18 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import labels
+from data import bitmaps, labels
 
 SPLITS = ('train', 'validation')
-THINGS = ('disk', 'square', 'triangle', 'star', 'ring', 'cross')
-STUFF = ('stripes', 'checks', 'dots', 'plain', 'waves', 'bricks')
 
 # An object of which a smaller share would be seen is left out of the scene, and
 # so is one with fewer pixels. A region of stuff with fewer pixels is void.
 MIN_VISIBLE_SHARE = 0.25
 MIN_VISIBLE_PIXELS = 12
-
-_BITMAP = 128  # Side of the outlines' and patterns' bitmaps; a power of two.
 
 
 class Shapes:
@@ -51,7 +47,10 @@ class Shapes:
     train = split == 'train'
     self.num_examples = config.train_examples if train else config.eval_examples
     self.image_ids = range(self.num_examples)
-    names = THINGS[: config.thing_classes] + STUFF[: config.stuff_classes]
+    names = (
+      bitmaps.THINGS[: config.thing_classes]
+      + bitmaps.STUFF[: config.stuff_classes]
+    )
     self.classes = labels.ClassTable(
       [
         labels.Category(
@@ -61,8 +60,8 @@ class Shapes:
       ]
     )
     self._fields = _fields(config)
-    self._outlines = _outlines()
-    self._patterns = _patterns()
+    self._outlines = bitmaps.outlines()
+    self._patterns = bitmaps.patterns()
     self._compiled = tf.function(
       self._render, input_signature=[tf.TensorSpec([None], tf.int64)]
     )
@@ -197,8 +196,10 @@ class Shapes:
     sin = (tf.sin(turn) / radius)[..., tf.newaxis, tf.newaxis]
     column = _cell(dx * cos + dy * sin)
     row = _cell(dy * cos - dx * sin)
-    first = (kinds * _BITMAP**2)[..., tf.newaxis, tf.newaxis]
-    cover = tf.gather(self._outlines.ravel(), first + row * _BITMAP + column)
+    first = (kinds * bitmaps.SIDE**2)[..., tf.newaxis, tf.newaxis]
+    cover = tf.gather(
+      self._outlines.ravel(), first + row * bitmaps.SIDE + column
+    )
 
     def uppermost(exists):
       layer = tf.where(exists, number, 0)[..., tf.newaxis, tf.newaxis]
@@ -238,10 +239,11 @@ class Shapes:
     # Adding whole periods keeps the coordinates positive.
     right = 16 + x * cos + y * sin + at_pixels(draws['pattern'][..., 2])
     down = 16 + y * cos - x * sin + at_pixels(draws['pattern'][..., 3])
-    column = tf.cast(right * _BITMAP, tf.int32) % _BITMAP
-    row = tf.cast(down * _BITMAP, tf.int32) % _BITMAP
+    column = tf.cast(right * bitmaps.SIDE, tf.int32) % bitmaps.SIDE
+    row = tf.cast(down * bitmaps.SIDE, tf.int32) % bitmaps.SIDE
     pattern = strength * tf.gather(
-      self._patterns.ravel(), (kind * _BITMAP + row) * _BITMAP + column
+      self._patterns.ravel(),
+      (kind * bitmaps.SIDE + row) * bitmaps.SIDE + column,
     )
 
     angle = 2 * math.pi * draws['light'][:, 0, tf.newaxis, tf.newaxis]
@@ -285,7 +287,7 @@ def _grid(size: int):
 def _cell(position: tf.Tensor) -> tf.Tensor:
   """Index in an outline's bitmap; its border is empty, as all beyond is."""
   position = tf.clip_by_value(position, -1.0, 0.999)
-  return tf.cast((position + 1) * (_BITMAP / 2), tf.int32)
+  return tf.cast((position + 1) * (bitmaps.SIDE / 2), tf.int32)
 
 
 def _colors(draws) -> tf.Tensor:
@@ -303,50 +305,6 @@ def _colors(draws) -> tf.Tensor:
   return tf.stack(channels, axis=-1)
 
 
-def _outlines() -> np.ndarray:
-  """int32 `[things, bitmap, bitmap]`: 1 inside, for x and y in -1..1."""
-  axis = (np.arange(_BITMAP) + 0.5) * 2 / _BITMAP - 1
-  y, x = axis[:, np.newaxis], axis[np.newaxis, :]
-  r, angle = np.hypot(x, y), np.arctan2(y, x)
-
-  def star(tips: int, waist: float) -> np.ndarray:
-    """Tips at radius 0.95, straight edges to corners at `waist` of it."""
-    half = math.pi / tips
-    turn = np.abs((angle + half) % (2 * half) - half)  # 0: tip; half: corner.
-    slope = (1 - waist * math.cos(half)) / (waist * math.sin(half))
-    return r * (np.cos(turn) + slope * np.sin(turn)) < 0.95
-
-  far, near = np.maximum(abs(x), abs(y)), np.minimum(abs(x), abs(y))
-  return np.stack(
-    [
-      r < 0.85,
-      far < 0.7,
-      star(3, 0.5),
-      star(5, 0.42),
-      (r < 0.95) & (r > 0.5),
-      (near < 0.27) & (far < 0.9),
-    ]
-  ).astype(np.int32)
-
-
-def _patterns() -> np.ndarray:
-  """float32 `[stuff, bitmap, bitmap]` in -1..1: a period of each pattern."""
-  axis = (np.arange(_BITMAP) + 0.5) / _BITMAP
-  y, x = np.meshgrid(axis, axis, indexing='ij')
-  zigzag = (2 * (y + 0.6 * abs(x - 0.5))) % 1
-  bricks = ((x + 0.5 * (y > 0.5)) % 1 > 0.14) & (y % 0.5 > 0.1)
-  light = [
-    (2 * y) % 1 < 0.5,
-    (x < 0.5) == (y < 0.5),
-    np.hypot(x - 0.5, y - 0.5) < 0.3,
-    zigzag < 0.5,
-    bricks,
-  ]
-  patterns = [np.where(inside, 1.0, -1.0) for inside in light]
-  patterns.insert(STUFF.index('plain'), np.zeros_like(x))
-  return np.stack(patterns).astype(np.float32)
-
-
 def _check(config: base.Shapes, split: str):
   """Raises ValueError with the first thing that is wrong."""
   if split not in SPLITS:
@@ -355,13 +313,13 @@ def _check(config: base.Shapes, split: str):
     )
   bounds = {
     'size': (16, 4096),
-    'thing_classes': (1, len(THINGS)),
-    'stuff_classes': (1, len(STUFF)),
+    'thing_classes': (1, len(bitmaps.THINGS)),
+    'stuff_classes': (1, len(bitmaps.STUFF)),
     'stuff_regions': (1, config.stuff_classes),
     'max_objects': (1, 200),
     'min_objects': (0, config.max_objects),
-    'min_radius': (0.0, config.max_radius),
-    'max_radius': (0.0, 0.5),
+    'min_radius': (0.02, config.max_radius),
+    'max_radius': (0.02, 0.5),
     'texture': (0.0, 1.0),
     'noise': (0.0, 1.0),
     'train_examples': (1, math.inf),
