@@ -10,7 +10,7 @@ import numpy as np
 
 THINGS = ('disk', 'square', 'triangle', 'star', 'ring', 'cross')
 STUFF = ('stripes', 'checks', 'dots', 'plain', 'waves', 'bricks')
-SIDE = 128  # Of a bitmap.
+SIDE = 128  # Of a bitmap; a power of two.
 
 
 def outlines() -> np.ndarray:

@@ -239,8 +239,8 @@ class Shapes:
     # Adding whole periods keeps the coordinates positive.
     right = 16 + x * cos + y * sin + at_pixels(draws['pattern'][..., 2])
     down = 16 + y * cos - x * sin + at_pixels(draws['pattern'][..., 3])
-    column = tf.cast(right * bitmaps.SIDE, tf.int32) % bitmaps.SIDE
-    row = tf.cast(down * bitmaps.SIDE, tf.int32) % bitmaps.SIDE
+    column = _wrap(tf.cast(right * bitmaps.SIDE, tf.int32))
+    row = _wrap(tf.cast(down * bitmaps.SIDE, tf.int32))
     pattern = strength * tf.gather(
       self._patterns.ravel(),
       (kind * bitmaps.SIDE + row) * bitmaps.SIDE + column,
@@ -288,6 +288,11 @@ def _cell(position: tf.Tensor) -> tf.Tensor:
   """Index in an outline's bitmap; its border is empty, as all beyond is."""
   position = tf.clip_by_value(position, -1.0, 0.999)
   return tf.cast((position + 1) * (bitmaps.SIDE / 2), tf.int32)
+
+
+def _wrap(cell: tf.Tensor) -> tf.Tensor:
+  """Remainder by the bitmaps' side, a power of two: faster than a division."""
+  return tf.bitwise.bitwise_and(cell, bitmaps.SIDE - 1)
 
 
 def _colors(draws) -> tf.Tensor:
