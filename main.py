@@ -9,7 +9,7 @@ import sys
 from absl import app, flags
 
 from configs import coco, shapes, validation  # noqa: F401  Register themselves.
-from training import experiment, run
+from training import evaluation, experiment, run
 from training import strategy as strategy_lib
 
 _MODES = ('train', 'eval', 'train_and_eval', 'continuous_eval', 'predict')
@@ -63,9 +63,9 @@ def _run() -> None:
 
   task = panoptic.Panoptic(config)
   if _MODE.value == 'eval':
-    run.evaluate(task, strategy, _MODEL_DIR.value, _CHECKPOINT.value)
+    evaluation.evaluate(task, strategy, _MODEL_DIR.value, _CHECKPOINT.value)
   elif _MODE.value == 'continuous_eval':
-    run.continuous_eval(task, strategy, _MODEL_DIR.value, _TIMEOUT.value)
+    evaluation.continuous_eval(task, strategy, _MODEL_DIR.value, _TIMEOUT.value)
   else:
     with_evaluation = _MODE.value == 'train_and_eval'
     run.train(task, strategy, _MODEL_DIR.value, with_evaluation)

@@ -8,12 +8,7 @@ from configs import base
 
 _CHOICES = {
   'model.encoder.resnet.variant': ('c4', 'standard'),
-  'loss.name': (
-    'softmax_cross_entropy',
-    'sigmoid_cross_entropy',
-    'squared_error_x',
-    'squared_error_eps',
-  ),
+  'model.prediction': ('softmax', 'sigmoid', 'x', 'eps'),
   'loss.schedule.name': ('paper', 'cosine', 'sigmoid', 'linear'),
   'optimizer.schedule': ('constant', 'linear', 'cosine'),
   'training.precision': ('float32', 'bfloat16'),
@@ -101,8 +96,8 @@ def validate(config: base.Experiment, num_replicas: int = 1) -> None:
   _require(
     config,
     'model.conditioning',
-    lambda x: set(x) <= {'concat', 'attention'},
-    "of 'concat' and 'attention'",
+    lambda x: x and set(x) <= {'concat', 'attention'},
+    "'concat', 'attention' or both",
   )
   largest = max(config.model.num_classes, config.model.max_instances) - 1
   _require(

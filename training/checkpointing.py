@@ -108,7 +108,7 @@ def restore_or_initialize(
     if task.config.training.init_checkpoint:
       report = task.initialize(state.model)
       state.start_average()
-      source = task.config.training.init_checkpoint
+      source = ', '.join(task.config.training.init_checkpoint)
       return f'Started at step 0 from the weights of {source}: {report}'
   return 'Started at step 0 from fresh weights.'
 

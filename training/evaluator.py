@@ -45,6 +45,9 @@ class Evaluator(orbit.StandardEvaluator):
     self._strategy = strategy
     self._before_batch = before_batch
     self._num_batches = -1
+    self._rows = (
+      task.config.evaluation.batch_size // strategy.num_replicas_in_sync
+    )
     self._types: Dict[str, tf.DType] = {}
     self._predict = self._predict_step
     if task.config.training.jit_compile:
@@ -99,6 +102,10 @@ class Evaluator(orbit.StandardEvaluator):
     return {name: float(value) for name, value in scores.items()}
 
   def _predict_step(self, batch) -> Dict[str, tf.Tensor]:
+    # Several workers, whose data could end at different steps, lose the shape.
+    batch = tf.nest.map_structure(
+      lambda x: tf.ensure_shape(x, [self._rows, *x.shape[1:]]), batch
+    )
     outputs = self._task.predict_step(self._model, batch)
     self._types = {name: value.dtype for name, value in outputs.items()}
     return {

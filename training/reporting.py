@@ -17,6 +17,15 @@ from training import strategy as strategy_lib
 from training import task as task_lib
 
 
+def summary_dir(
+  strategy: tf.distribute.Strategy, model_dir: str, name: str
+) -> Optional[str]:
+  """Returns where this process writes for TensorBoard; None: nowhere."""
+  if not strategy_lib.is_chief(strategy):
+    return None
+  return os.path.join(model_dir, name)
+
+
 class Reporter:
   """Writes scores and pictures; only the chief touches the folder."""
 

@@ -1,7 +1,4 @@
-"""The modes of a run: train, with or without evaluation, and evaluate."""
-
-import os
-from typing import Optional
+"""The modes that train, with or without evaluation in between."""
 
 import orbit
 import tensorflow as tf
@@ -44,8 +41,6 @@ def train(
       and the last good checkpoint.
   """
   config = task.config
-  if config.training.jit_compile:
-    strategy_lib.check_jit_compile(strategy)
   if tf.train.latest_checkpoint(model_dir):
     experiment.check_same_model(config, model_dir)
   state = state_lib.build(task, strategy)
@@ -99,8 +94,8 @@ class _Session:
         lambda _: self._stop_if_told(),
       ],
       steps_per_loop=self._steps_per_loop,
-      summary_dir=_summary_dir(strategy, model_dir, 'train'),
-      eval_summary_dir=_summary_dir(strategy, model_dir, 'eval'),
+      summary_dir=reporting.summary_dir(strategy, model_dir, 'train'),
+      eval_summary_dir=reporting.summary_dir(strategy, model_dir, 'eval'),
     )
 
   def run(self) -> None:
@@ -183,111 +178,3 @@ class _Session:
     self._reporter.pictures(step, self._shown)
     # The time of the evaluation is not to count as training.
     self._controller.step_timer = None
-
-
-def evaluate(
-  task: task_lib.Task,
-  strategy: tf.distribute.Strategy,
-  model_dir: str,
-  checkpoint: str = '',
-) -> dict[str, float]:
-  """Scores one checkpoint.
-
-  Args:
-    task: the task.
-    strategy: where to compute.
-    model_dir: folder of the run, where the scores go.
-    checkpoint: path, or folder; '' for the newest of `model_dir`, or else the
-      weights of `training.init_checkpoint`.
-
-  Returns:
-    The scores by name.
-
-  Raises:
-    FileNotFoundError: if there is nothing to be scored.
-    ValueError: if the checkpoint is of another model.
-  """
-  path = checkpointing.find(checkpoint, model_dir)
-  if path is None and not task.config.training.init_checkpoint:
-    raise FileNotFoundError(
-      f'There is no checkpoint in {model_dir!r}; train first, or give '
-      '--checkpoint or training.init_checkpoint.'
-    )
-  if path:
-    experiment.check_same_model(task.config, os.path.dirname(path))
-  return _Evaluation(task, strategy, model_dir).score(path)
-
-
-def continuous_eval(
-  task: task_lib.Task,
-  strategy: tf.distribute.Strategy,
-  model_dir: str,
-  timeout: Optional[float] = None,
-) -> None:
-  """Scores each new checkpoint of a run in training, until its last step.
-
-  Args:
-    task: the task.
-    strategy: where to compute.
-    model_dir: folder of the run.
-    timeout: seconds without a new checkpoint after which to give up.
-
-  Raises:
-    ValueError: if the run is of another model.
-  """
-  experiment.check_same_model(task.config, model_dir)
-  evaluation = _Evaluation(task, strategy, model_dir)
-  for path in tf.train.checkpoints_iterator(model_dir, timeout=timeout):
-    experiment.check_same_model(task.config, model_dir)
-    step = int(path.rsplit('-', 1)[1])
-    if step not in evaluation.reporter.evaluated_steps:
-      try:
-        evaluation.score(path)
-      except tf.errors.NotFoundError:
-        progress.say(f'{path} was deleted before it was scored.')
-    if step >= task.config.training.steps:
-      return
-
-
-class _Evaluation:
-  """A model to be restored and scored."""
-
-  def __init__(self, task, strategy, model_dir):
-    config = task.config
-    self._task = task
-    self._strategy = strategy
-    state_lib.prepare(config.training.precision, config.training.seed)
-    with strategy.scope():
-      self._step = orbit.utils.create_global_step()
-      self._model = task.build_model()
-    self.reporter = reporting.Reporter(task, strategy, model_dir)
-    self._controller = orbit.Controller(
-      global_step=self._step,
-      evaluator=evaluator_lib.Evaluator(task, self._model, strategy),
-      strategy=strategy,
-      eval_summary_dir=_summary_dir(strategy, model_dir, 'eval'),
-    )
-
-  def score(self, path: Optional[str]) -> dict[str, float]:
-    """Scores a checkpoint; None: `training.init_checkpoint`."""
-    with self._strategy.scope():
-      if path:
-        weights = self._task.config.evaluation.weights
-        part = {'ema' if weights == 'ema' else 'model': self._model}
-        checkpoint = tf.train.Checkpoint(step=self._step, **part)
-        status = checkpoint.restore(path)
-        status.assert_existing_objects_matched().expect_partial()
-        progress.say(f'Evaluating the {weights} weights of {path}.')
-      else:
-        progress.say(f'Evaluating {self._task.initialize(self._model)}')
-    scores = self._controller.evaluate()
-    step = int(self._step.numpy())
-    self.reporter.scores(step, scores, path)
-    self.reporter.pictures(step, self._model)
-    return scores
-
-
-def _summary_dir(strategy, model_dir, name) -> Optional[str]:
-  return (
-    os.path.join(model_dir, name) if strategy_lib.is_chief(strategy) else None
-  )

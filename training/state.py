@@ -6,8 +6,10 @@ import orbit
 import tensorflow as tf
 import tf_keras
 
+from configs import base
 from training import ema
 from training import optimizer as optimizer_lib
+from training import strategy as strategy_lib
 from training import task as task_lib
 
 
@@ -41,17 +43,22 @@ class State:
     ema.copy(self.model, self.average)
 
 
-def prepare(precision: str, seed: int) -> None:
+def prepare(config: base.Training, strategy: tf.distribute.Strategy) -> None:
   """Sets what must be set before a model is built.
 
   Args:
-    precision: 'float32', or 'bfloat16' for bfloat16 computations on float32
-      weights.
-    seed: of the weights' initial values.
+    config: `precision` is 'float32', or 'bfloat16' for bfloat16 computations on
+      float32 weights; `seed` decides the weights' initial values.
+    strategy: where the model will be.
+
+  Raises:
+    ValueError: if XLA is asked for where it does not work.
   """
-  policy = 'mixed_bfloat16' if precision == 'bfloat16' else 'float32'
+  if config.jit_compile:
+    strategy_lib.check_jit_compile(strategy)
+  policy = 'mixed_bfloat16' if config.precision == 'bfloat16' else 'float32'
   tf_keras.mixed_precision.set_global_policy(policy)
-  tf_keras.utils.set_random_seed(seed)
+  tf_keras.utils.set_random_seed(config.seed)
 
 
 def build(task: task_lib.Task, strategy: tf.distribute.Strategy) -> State:
@@ -65,7 +72,7 @@ def build(task: task_lib.Task, strategy: tf.distribute.Strategy) -> State:
     The state; the average equals the weights.
   """
   config = task.config
-  prepare(config.training.precision, config.training.seed)
+  prepare(config.training, strategy)
   with strategy.scope():
     model = task.build_model()
     state = State(

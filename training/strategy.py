@@ -79,7 +79,7 @@ def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
 
 
 def check_jit_compile(strategy: tf.distribute.Strategy) -> None:
-  """Refuses XLA where its steps cannot exchange batch statistics.
+  """Refuses XLA on several CPU devices, which it does not tell apart.
 
   Args:
     strategy: the strategy.

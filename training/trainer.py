@@ -60,11 +60,16 @@ class Trainer(orbit.StandardTrainer):
         shapes.append([len(self._names) - 1])
         self._totals = [_per_replica_zeros(shape) for shape in shapes]
     start_step = int(state.step.numpy())
-    super().__init__(
-      strategy_lib.distribute_dataset(
-        strategy, lambda context: task.train_dataset(start_step, context)
+
+    def dataset_fn(context):
+      dataset = task.train_dataset(start_step, context)
+      # Workers need not ask each other at every step whether it has ended.
+      endless = tf.data.experimental.assert_cardinality(
+        tf.data.INFINITE_CARDINALITY
       )
-    )
+      return dataset.apply(endless)
+
+    super().__init__(strategy_lib.distribute_dataset(strategy, dataset_fn))
 
   def train_loop_begin(self) -> None:
     self._sums.assign(tf.zeros_like(self._sums))

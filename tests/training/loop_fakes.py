@@ -67,7 +67,9 @@ class FakeTask:
     self.seen = []  # Indices of the examples that were scored.
 
   def build_model(self):
-    layers = [tf_keras.layers.Dense(8, input_shape=(WIDTH,))]
+    # A bias before batch normalization has no gradient but rounding errors,
+    # which Adam makes large.
+    layers = [tf_keras.layers.Dense(8, use_bias=False, input_shape=(WIDTH,))]
     if self._batch_norm:
       layers.append(tf_keras.layers.BatchNormalization(synchronized=True))
     layers += [
@@ -77,7 +79,7 @@ class FakeTask:
     return tf_keras.Sequential(layers)
 
   def initialize(self, model):
-    with np.load(self.config.training.init_checkpoint) as file:
+    with np.load(self.config.training.init_checkpoint[0]) as file:
       for i, weight in enumerate(model.weights):
         weight.assign(file[f'w{i}'])
     return f'{len(model.weights)} of {len(model.weights)} weights.'
@@ -200,6 +202,9 @@ def main(arguments):
   options = json.loads(arguments[1])
   strategy = strategy_lib.create(options.get('strategy', 'one_device'))
   signal_at = options.get('signal_at')
+  worker = options.get('only_worker')
+  if worker is not None and worker != strategy.cluster_resolver.task_id:
+    signal_at = None
   if signal_at:
     signal_at = (signal_at[0], signal.Signals[signal_at[1]])
   task = FakeTask(

@@ -1,0 +1,32 @@
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+pytest.importorskip('configs.shapes')
+pytest.importorskip('configs.coco')
+import main  # noqa: E402  Its flags are defined once the configs are there.
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'sentence'),
+  [
+    (['--experiment=nothing'], 'Unknown experiment'),
+    (['--params_override=training.stepz=1'], 'Unknown field'),
+    (['--params_override=training.steps=0'], 'training.steps is 0'),
+    (['--config_file=nowhere.yaml'], 'no configuration file'),
+    (['--mode=train'], 'needs --model_dir'),
+    (['--mode=train', '--model_dir=x', '--strategy=tpu'], 'needs --tpu'),
+  ],
+)
+def test_wrong_flags_end_with_one_line(arguments, sentence):
+  with flagsaver.flagsaver():
+    flags.FLAGS(['main', *arguments])
+    with pytest.raises(SystemExit, match=f'^FATAL: .*{sentence}') as error:
+      main.main(['main'])
+  assert '\n' not in str(error.value)
+
+
+def test_unknown_mode_is_refused():
+  with flagsaver.flagsaver():
+    with pytest.raises(flags.IllegalFlagValueError, match='train_and_eval'):
+      flags.FLAGS(['main', '--mode=think'])

@@ -1,0 +1,114 @@
+"""The modes that score checkpoints of a run."""
+
+import os
+from typing import Optional
+
+import orbit
+import tensorflow as tf
+
+from training import checkpointing, experiment, progress, reporting
+from training import evaluator as evaluator_lib
+from training import state as state_lib
+from training import task as task_lib
+
+
+def evaluate(
+  task: task_lib.Task,
+  strategy: tf.distribute.Strategy,
+  model_dir: str,
+  checkpoint: str = '',
+) -> dict[str, float]:
+  """Scores one checkpoint.
+
+  Args:
+    task: the task.
+    strategy: where to compute.
+    model_dir: folder of the run, where the scores go.
+    checkpoint: path, or folder; '' for the newest of `model_dir`, or else the
+      weights of `training.init_checkpoint`.
+
+  Returns:
+    The scores by name.
+
+  Raises:
+    FileNotFoundError: if there is nothing to be scored.
+    ValueError: if the checkpoint is of another model.
+  """
+  path = checkpointing.find(checkpoint, model_dir)
+  if path is None and not task.config.training.init_checkpoint:
+    raise FileNotFoundError(
+      f'There is no checkpoint in {model_dir!r}; train first, or give '
+      '--checkpoint or training.init_checkpoint.'
+    )
+  if path:
+    experiment.check_same_model(task.config, os.path.dirname(path))
+  return _Evaluation(task, strategy, model_dir).score(path)
+
+
+def continuous_eval(
+  task: task_lib.Task,
+  strategy: tf.distribute.Strategy,
+  model_dir: str,
+  timeout: Optional[float] = None,
+) -> None:
+  """Scores each new checkpoint of a run in training, until its last step.
+
+  Args:
+    task: the task.
+    strategy: where to compute.
+    model_dir: folder of the run.
+    timeout: seconds without a new checkpoint after which to give up.
+
+  Raises:
+    ValueError: if the run is of another model.
+  """
+  experiment.check_same_model(task.config, model_dir)
+  evaluation = _Evaluation(task, strategy, model_dir)
+  for path in tf.train.checkpoints_iterator(model_dir, timeout=timeout):
+    experiment.check_same_model(task.config, model_dir)
+    step = int(path.rsplit('-', 1)[1])
+    if step not in evaluation.reporter.evaluated_steps:
+      try:
+        evaluation.score(path)
+      except tf.errors.NotFoundError:
+        progress.say(f'{path} was deleted before it was scored.')
+    if step >= task.config.training.steps:
+      return
+
+
+class _Evaluation:
+  """A model to be restored and scored."""
+
+  def __init__(self, task, strategy, model_dir):
+    config = task.config
+    self._task = task
+    self._strategy = strategy
+    state_lib.prepare(config.training, strategy)
+    with strategy.scope():
+      self._step = orbit.utils.create_global_step()
+      self._model = task.build_model()
+    self.reporter = reporting.Reporter(task, strategy, model_dir)
+    self._controller = orbit.Controller(
+      global_step=self._step,
+      evaluator=evaluator_lib.Evaluator(task, self._model, strategy),
+      strategy=strategy,
+      eval_summary_dir=reporting.summary_dir(strategy, model_dir, 'eval'),
+    )
+
+  def score(self, path: Optional[str]) -> dict[str, float]:
+    """Scores a checkpoint; None: `training.init_checkpoint`."""
+    with self._strategy.scope():
+      if path:
+        weights = self._task.config.evaluation.weights
+        part = {'ema' if weights == 'ema' else 'model': self._model}
+        checkpoint = tf.train.Checkpoint(step=self._step, **part)
+        status = checkpoint.restore(path)
+        status.assert_existing_objects_matched().expect_partial()
+        progress.say(f'Evaluating the {weights} weights of {path}.')
+      else:
+        progress.say(f'Evaluating {self._task.initialize(self._model)}')
+    scores = self._controller.evaluate()
+    step = int(self._step.numpy())
+    self.reporter.scores(step, scores, path)
+    self.reporter.pictures(step, self._model)
+    return scores
