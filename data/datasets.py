@@ -1,7 +1,7 @@
 """Makes the data set that a configuration names."""
 
 from configs import base
-from data import coco, shapes
+from data import coco, coco_classes, labels, shapes
 
 
 def create(
@@ -28,3 +28,15 @@ def create(
     f'data.name is {config.name!r}, which is no data set: choose shapes or '
     'coco_panoptic'
   )
+
+
+def class_table(config: base.Data) -> labels.ClassTable:
+  """The classes of a data set, which need not be on this machine.
+
+  Args:
+    config: Which data set. With a folder its own classes are read, as for a
+      user's set in COCO's format; without one they are COCO's.
+  """
+  if config.name == 'coco_panoptic' and not config.dir:
+    return coco_classes.class_table()
+  return create(config, config.eval_split).classes

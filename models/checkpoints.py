@@ -17,7 +17,7 @@ import collections
 import dataclasses
 import os
 import re
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -257,6 +257,35 @@ def load(model: tf_keras.Model, path: str, weights: str = 'ema') -> Report:
       ) from error
     variable.assign(_zero_extended(value, variable.shape))
   return report
+
+
+def load_all(
+  model: tf_keras.Model, paths: Sequence[str], weights: str = 'ema'
+) -> str:
+  """Reads weights from several checkpoints, later ones over earlier ones.
+
+  Args:
+    model: a `Pix2SeqD` whose weights exist.
+    paths: prefixes or folders.
+    weights: as for `load`.
+
+  Returns:
+    What each gave, and what none of them gave.
+
+  Raises:
+    FileNotFoundError: where there is no checkpoint.
+    ValueError: where one is damaged, or gives the model nothing.
+  """
+  reports = [load(model, path, weights) for path in paths]
+  never = [
+    name
+    for name in named_weights(model)
+    if not any(name in r.loaded or name in r.extended for r in reports)
+  ]
+  lines = [str(report) for report in reports]
+  if never:
+    lines.append(f'never trained, random: {_summary(never)}')
+  return '\n'.join(lines)
 
 
 def _candidates(name: str, bottleneck: bool, weights: str) -> List[str]:

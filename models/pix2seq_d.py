@@ -66,6 +66,11 @@ class Pix2SeqD(tf_keras.Model):
     ).get_concrete_function(image, noise, tf.TensorSpec([1]), past)
     self.built = True
 
+  def freeze_encoder(self) -> None:
+    """Leaves the image encoder as it is, batch statistics included."""
+    if self.encoder is not None:
+      self.encoder.trainable = False
+
   def encode(
     self,
     image: tf.Tensor,
@@ -75,7 +80,10 @@ class Pix2SeqD(tf_keras.Model):
     """What the decoder needs of images; None for an unconditional model."""
     if self.encoder is None:
       return None
-    pyramid, tokens = self.encoder(image, training=training, rng=rng)
+    learns = training and self.encoder.trainable
+    pyramid, tokens = self.encoder(
+      image, training=learns, rng=rng if learns else None
+    )
     features = None
     if self.encoder_merge is not None:
       pyramid = image_encoder.replace_coarsest(pyramid, tokens)

@@ -1,0 +1,261 @@
+"""Panoptic segmentation of images: what one trains and scores."""
+
+import os
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from configs import base
+from data import datasets, labels, pipeline, transforms
+from metrics import panoptic_files, panoptic_quality
+from models import checkpoints, pix2seq_d
+from tasks import pictures, segments
+
+# Steps of the sampler that the trajectory shows (Figure 11).
+_TRAJECTORY = (1, 2, 4, 8, 16)
+_SIDE = 128  # Pixels: small pictures are shown at least this large.
+
+
+class Panoptic:
+  """The task of `training.task.Task`, with PQ for its score."""
+
+  metric = 'PQ'
+  loss_names = ('loss_class', 'loss_instance')
+
+  def __init__(self, config: base.Experiment, results_dir: str = ''):
+    """Opens nothing yet; data sets are opened when they are needed.
+
+    Args:
+      config: the experiment.
+      results_dir: where `evaluation.write_results` puts its files; '' for a
+        process that must not write.
+    """
+    self.config = config
+    self._results_dir = results_dir if config.evaluation.write_results else ''
+    self._eval_set = None
+
+  @property
+  def eval_set(self):
+    """The data set that is scored, opened once."""
+    if self._eval_set is None:
+      self._eval_set = _open(self.config, self.config.data.eval_split)
+    return self._eval_set
+
+  def build_model(self) -> pix2seq_d.Pix2SeqD:
+    # Initialisers without a seed of their own draw from this one.
+    tf_keras.utils.set_random_seed(self.config.training.seed)
+    model = pix2seq_d.Pix2SeqD(self.config.model)
+    model.build_weights()
+    if self.config.training.freeze_encoder:
+      model.freeze_encoder()
+    return model
+
+  def initialize(self, model: pix2seq_d.Pix2SeqD) -> str:
+    training = self.config.training
+    return checkpoints.load_all(
+      model, training.init_checkpoint, training.init_weights
+    )
+
+  def train_dataset(self, start_step, input_context=None) -> tf.data.Dataset:
+    dataset = _open(self.config, self.config.data.train_split)
+    return pipeline.train_dataset(
+      dataset, self.config, start_step, input_context
+    )
+
+  def eval_dataset(self, input_context=None) -> tf.data.Dataset:
+    return pipeline.eval_dataset(self.eval_set, self.config, input_context)
+
+  def loss(self, model, batch, seed):
+    return model.loss(
+      batch['image'], batch['label_map'], seed, self.config.loss
+    )
+
+  def predict_step(self, model, batch) -> Dict[str, tf.Tensor]:
+    x_0 = self._sample(model, batch['image'], batch['index'])
+    outputs = {'label_map': model.decode(x_0)}
+    for name in ('image_id', 'valid', 'original_size', 'unpadded_size'):
+      outputs[name] = batch[name]
+    return outputs
+
+  def predict_photo(self, model, image, index) -> tf.Tensor:
+    """The decoded map int32 `[h, w, 2]` of one image `[H, W, 3]`."""
+    return model.decode(self._sample(model, image[None], index[None]))[0]
+
+  def new_scorer(self) -> 'Scorer':
+    return Scorer(self.config, self.eval_set, self._results_dir)
+
+  def pictures(self, model) -> Dict[str, np.ndarray]:
+    """The first examples, and how the sampler arrives at them.
+
+    Args:
+      model: the model to be shown.
+
+    Returns:
+      'predictions', rows of image, truth and prediction; 'trajectory', rows
+      of the image and of the prediction after 1, 2, 4, ... steps.
+    """
+    count = min(
+      self.config.evaluation.num_pictures, self.eval_set.num_examples
+    )
+    if not count:
+      return {}
+    rows, trajectories = [], []
+    # One at a time: as little memory as an evaluation with one example takes.
+    examples = self.eval_dataset().unbatch().batch(1)
+    for batch in examples.take(count):
+      steps = self._trajectory(model, batch['image'], batch['index']).numpy()
+      image_id = int(batch['image_id'][0])
+      sizes = (
+        batch['unpadded_size'][0].numpy(),
+        batch['original_size'][0].numpy(),
+      )
+      image = self.eval_set.image(image_id)
+      factor = max(1, -(-_SIDE // image.shape[0]))
+      shown = [
+        pictures.enlarge(self._painted(label_map[0], *sizes), factor)
+        for label_map in steps
+      ]
+      truth = pictures.paint(
+        *self.eval_set.ground_truth(image_id), self.eval_set.classes
+      )
+      image = pictures.enlarge(image, factor)
+      rows.append([image, pictures.enlarge(truth, factor), shown[-1]])
+      trajectories.append([image, *shown])
+    return {
+      'predictions': pictures.grid(rows),
+      'trajectory': pictures.grid(trajectories[:4]),
+    }
+
+  def _painted(self, label_map, unpadded_size, original_size) -> np.ndarray:
+    classes = self.eval_set.classes
+    found = to_segments(
+      label_map, unpadded_size, original_size, self.config, classes
+    )
+    return pictures.paint(*found, classes)
+
+  @tf.function
+  def _trajectory(self, model, image, index):
+    """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""
+    x_0 = self._sample(model, image, index, trajectory=True)
+    total = self.config.evaluation.sampler.steps
+    steps = [n - 1 for n in _TRAJECTORY if n < total] + [total - 1]
+    return tf.stack([model.decode(x_0[i]) for i in steps])
+
+  def _sample(self, model, image, index, trajectory=False):
+    """Samples with noise that depends on an example's index alone."""
+    shape = [*self.config.model.mask_size, 2 * self.config.model.bits]
+    seed = tf.constant([self.config.evaluation.seed, 0], tf.int64)
+
+    def draw(step):
+      def of_example(i):
+        fold_in = tf.random.experimental.stateless_fold_in
+        # Padding has index -1; seeds must not be negative.
+        example_seed = fold_in(fold_in(seed, i + 1), tf.cast(step, tf.int64))
+        return tf.random.stateless_normal(shape, example_seed)
+
+      return tf.map_fn(of_example, index, fn_output_signature=tf.float32)
+
+    return model.sample(
+      image,
+      draw(0),
+      self.config.evaluation.sampler,
+      draw_noise=lambda step: draw(step + 1),
+      trajectory=trajectory,
+    )
+
+
+class Scorer:
+  """Predicted maps to PQ, and to official result files where asked for."""
+
+  def __init__(self, config: base.Experiment, dataset, results_dir: str = ''):
+    self._config, self._dataset = config, dataset
+    self._quality = panoptic_quality.PanopticQuality(dataset.classes.categories)
+    self._writer = None
+    if results_dir:
+      os.makedirs(results_dir, exist_ok=True)
+      self._writer = panoptic_files.ResultWriter(
+        os.path.join(results_dir, 'panoptic'),
+        os.path.join(results_dir, 'panoptic.json'),
+        dataset.classes.categories,
+      )
+
+  def update(self, outputs: Mapping[str, np.ndarray]) -> None:
+    """Takes rows of `Panoptic.predict_step`, without padding rows."""
+    for label_map, image_id, unpadded_size, original_size in zip(
+      outputs['label_map'],
+      outputs['image_id'].tolist(),
+      outputs['unpadded_size'],
+      outputs['original_size'],
+    ):
+      segment_ids, found = to_segments(
+        label_map,
+        unpadded_size,
+        original_size,
+        self._config,
+        self._dataset.classes,
+      )
+      name = self._dataset.file_name(image_id)
+      self._quality.update(
+        self._dataset.ground_truth(image_id),
+        panoptic_quality.PanopticMap(segment_ids, found),
+        image=name,
+      )
+      if self._writer is not None:
+        stem = os.path.splitext(name)[0]
+        self._writer.add(image_id, f'{stem}.png', segment_ids, found)
+
+  def result(self) -> Dict[str, float]:
+    """PQ, SQ and RQ in percent, over all classes, things and stuff."""
+    if self._writer is not None:
+      self._writer.close()
+    scores = {}
+    result = self._quality.result()
+    for group, suffix in (('All', ''), ('Things', '_things'), ('Stuff', '_stuff')):
+      for name in ('pq', 'sq', 'rq'):
+        scores[name.upper() + suffix] = 100 * result[group][name]
+    scores['images'] = self._quality.num_images
+    return scores
+
+
+def _open(config: base.Experiment, split: str):
+  """Opens a split, whose classes must be those of the model."""
+  dataset = datasets.create(config.data, split)
+  if dataset.classes.num_classes > config.model.num_classes:
+    raise ValueError(
+      f'model.num_classes is {config.model.num_classes}, but {config.data.name}'
+      f' has {dataset.classes.num_classes} with void: change it to that'
+    )
+  return dataset
+
+
+def to_segments(
+  label_map: np.ndarray,
+  unpadded_size: Sequence[int],
+  original_size: Sequence[int],
+  config: base.Experiment,
+  classes: labels.ClassTable,
+) -> Tuple[np.ndarray, List[Dict[str, Any]]]:
+  """A decoded map to segments of the picture's own size.
+
+  Args:
+    label_map: int32 `[h, w, 2]`, at mask size.
+    unpadded_size: rows and columns of the input that are picture.
+    original_size: rows and columns of the picture.
+    config: the experiment.
+    classes: the data set's table.
+
+  Returns:
+    As `segments.from_label_map`.
+  """
+  label_map = transforms.to_original_size(
+    label_map, config.model.image_size, unpadded_size, original_size
+  )
+  # The model may know more classes than the data set; those are void.
+  known = label_map[..., :1] < classes.num_classes
+  return segments.from_label_map(
+    np.where(known, label_map, 0),
+    classes,
+    config.evaluation.min_segment_pixels,
+  )

@@ -1,0 +1,125 @@
+"""Panoptic segmentation of a user's own photos."""
+
+import os
+import time
+from typing import List, Optional
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, UnidentifiedImageError
+
+from configs import base
+from data import datasets, transforms
+from metrics import panoptic_files
+from models import checkpoints
+from tasks import panoptic, pictures
+
+_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+
+
+def find_photos(path: str) -> List[str]:
+  """The photos of a folder, sorted, or the one file.
+
+  Raises:
+    FileNotFoundError: where there is none.
+  """
+  if not path:
+    raise ValueError('--mode=predict needs --input, a photo or a folder')
+  if os.path.isfile(path):
+    return [path]
+  if not os.path.isdir(path):
+    raise FileNotFoundError(f'there is no photo or folder at {path}')
+  found = sorted(
+    os.path.join(path, name)
+    for name in os.listdir(path)
+    if name.lower().endswith(_SUFFIXES)
+  )
+  if not found:
+    raise FileNotFoundError(
+      f'no photo in {path}: expected names that end in {", ".join(_SUFFIXES)}'
+    )
+  return found
+
+
+def read_photo(path: str) -> np.ndarray:
+  """uint8 `[h, w, 3]`; raises ValueError where it is no picture."""
+  try:
+    with Image.open(path) as photo:
+      return np.asarray(photo.convert('RGB'))
+  except (UnidentifiedImageError, OSError) as error:
+    raise ValueError(
+      f'{path} cannot be read as a picture ({error}): remove or replace it'
+    ) from error
+
+
+def run(
+  config: base.Experiment,
+  input_path: str,
+  output_dir: str,
+  checkpoint: Optional[str],
+) -> None:
+  """Segments photos, one at a time.
+
+  Writes `<output>/panoptic/<name>.png`, `<output>/panoptic.json` (the COCO
+  panoptic format) and `<output>/overlay/<name>.png`.
+
+  Args:
+    config: the experiment that the model was trained with.
+    input_path: a photo, or a folder of photos.
+    output_dir: where to write.
+    checkpoint: path or folder of a checkpoint; None for
+      `training.init_checkpoint`.
+
+  Raises:
+    FileNotFoundError: where there is no photo or no checkpoint.
+    ValueError: where a photo or the checkpoint does not fit.
+  """
+  if not output_dir:
+    raise ValueError('--mode=predict needs --output, a folder to write')
+  photos = find_photos(input_path)
+  names = [os.path.splitext(os.path.basename(path))[0] for path in photos]
+  if len(set(names)) < len(names):
+    twice = next(name for name in names if names.count(name) > 1)
+    raise ValueError(
+      f'two photos in {input_path} are named {twice}: rename one, since both '
+      f'would become {twice}.png'
+    )
+  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
+  if not sources:
+    raise FileNotFoundError(
+      'no weights to predict with: give --model_dir or --checkpoint'
+    )
+  classes = datasets.class_table(config.data)
+  task = panoptic.Panoptic(config)
+  model = task.build_model()
+  print(checkpoints.load_all(model, sources, config.evaluation.weights))
+  sample = tf.function(
+    task.predict_photo, jit_compile=config.training.jit_compile
+  )
+  overlays = os.path.join(output_dir, 'overlay')
+  os.makedirs(overlays, exist_ok=True)
+  with panoptic_files.ResultWriter(
+    os.path.join(output_dir, 'panoptic'),
+    os.path.join(output_dir, 'panoptic.json'),
+    classes.categories,
+  ) as writer:
+    for i, (path, name) in enumerate(zip(photos, names, strict=True)):
+      start = time.monotonic()
+      photo = read_photo(path)
+      image, unpadded_size = transforms.eval_transform(
+        photo, config.model.image_size
+      )
+      label_map = sample(model, image, tf.constant(i, tf.int64)).numpy()
+      segment_ids, found = panoptic.to_segments(
+        label_map, unpadded_size, photo.shape[:2], config, classes
+      )
+      writer.add(i, f'{name}.png', segment_ids, found)
+      picture = pictures.overlay(
+        photo, segment_ids, found, classes, min_side=256
+      )
+      Image.fromarray(picture).save(os.path.join(overlays, f'{name}.png'))
+      print(
+        f'{i + 1}/{len(photos)} {path}: {len(found)} segments, '
+        f'{time.monotonic() - start:.1f} s',
+        flush=True,
+      )
