@@ -4,6 +4,7 @@
       --mode=train_and_eval --params_override=training.steps=2000
 """
 
+import os
 import sys
 
 from absl import app, flags
@@ -61,7 +62,9 @@ def _run() -> None:
   validation.validate(config, strategy.num_replicas_in_sync)
   from tasks import panoptic
 
-  task = panoptic.Panoptic(config)
+  is_chief = strategy_lib.is_chief(strategy)
+  results_dir = os.path.join(_MODEL_DIR.value, 'results') if is_chief else ''
+  task = panoptic.Panoptic(config, results_dir)
   if _MODE.value == 'eval':
     evaluation.evaluate(task, strategy, _MODEL_DIR.value, _CHECKPOINT.value)
   elif _MODE.value == 'continuous_eval':
@@ -76,6 +79,11 @@ def _predict(config) -> None:
   from training import checkpointing
 
   path = checkpointing.find(_CHECKPOINT.value, _MODEL_DIR.value)
+  if path is None and not config.training.init_checkpoint:
+    raise FileNotFoundError(
+      'There is no checkpoint to predict with; give --checkpoint, the '
+      '--model_dir of a run, or training.init_checkpoint.'
+    )
   predict.run(config, _INPUT.value, _OUTPUT.value, path)
 
 

@@ -14,6 +14,7 @@ import main  # noqa: E402  Its flags are defined once the configs are there.
     (['--params_override=training.stepz=1'], 'Unknown field'),
     (['--params_override=training.steps=0'], 'training.steps is 0'),
     (['--config_file=nowhere.yaml'], 'no configuration file'),
+    (['--mode=predict'], 'no checkpoint to predict with'),
     (['--mode=train'], 'needs --model_dir'),
     (['--mode=train', '--model_dir=x', '--strategy=tpu'], 'needs --tpu'),
   ],
