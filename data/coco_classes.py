@@ -43,7 +43,5 @@ def class_table() -> labels.ClassTable:
     for entry in ' '.join(text.split()).split(', '):
       category_id, name = entry.split(' ', 1)
       color = labels.palette_color(len(categories))
-      categories.append(
-        labels.Category(int(category_id), name, color, isthing)
-      )
+      categories.append(labels.Category(int(category_id), name, color, isthing))
   return labels.ClassTable(categories)

@@ -48,7 +48,10 @@ _PUBLISHED = [
   (r'(resnet_blocks/\d+)/gn_(\d)/', r'\1/group_norm_\2/'),
   (r'(resnet_blocks/\d+)/modulation/', r'\1/emb_proj/'),
   (r'(resnet_blocks/\d+)/skip/', r'\1/shortcut_layer/'),
-  (r'^denoiser/middle/gn_(in|out)/', r'denoiser/transformer/trans_conv_\1_norm/'),
+  (
+    r'^denoiser/middle/gn_(in|out)/',
+    r'denoiser/transformer/trans_conv_\1_norm/',
+  ),
   (r'^denoiser/middle/conv_(in|out)/', r'denoiser/transformer/trans_conv_\1/'),
   (r'^denoiser/middle/token/', r'denoiser/transformer/emb_proj/'),
   (
@@ -57,7 +60,10 @@ _PUBLISHED = [
   ),
   (r'(self|cross)_attention/', r'\1_mha/'),
   # What transformers share.
-  (r'_?mha/(query|key|value)/', lambda m: f'{m[0][:-len(m[1]) - 1]}_{m[1]}_dense/'),
+  (
+    r'_?mha/(query|key|value)/',
+    lambda m: f'{m[0][: -len(m[1]) - 1]}_{m[1]}_dense/',
+  ),
   (r'mha/output_dense/', r'mha/_output_dense/'),
   (r'/mlp/ln/', r'/mlp/layernorms/0/'),
   (r'/mlp/(dense\d)/', r'/mlp/mlp_layers/0/\1/'),
@@ -115,9 +121,7 @@ def published_path(path: str, bottleneck: bool) -> str:
   parts, first = (
     (shortcut, 0) if match[2] is None else (convs, stride * int(match[2]))
   )
-  layer = (
-    f'{first}/conv2d' if match[3] == 'kernel' else f'{first + 1}/bn'
-  )
+  layer = f'{first}/conv2d' if match[3] == 'kernel' else f'{first + 1}/bn'
   return f'{path[: match.start()]}/{parts}/{layer}/{match[3]}'
 
 
@@ -302,8 +306,10 @@ def _part_in_use(key: str, weights: str) -> bool:
   averaged = key.startswith('ema/') or re.match(r'model/\w+_ema/', key)
   if key.startswith('optimizer/') or '/' not in key:
     return False
-  return bool(averaged) == (weights == 'ema') or not averaged and (
-    'encoder' not in key and 'denoiser' not in key
+  return (
+    bool(averaged) == (weights == 'ema')
+    or not averaged
+    and ('encoder' not in key and 'denoiser' not in key)
   )
 
 
@@ -322,4 +328,6 @@ def _zero_extended(value: np.ndarray, shape: tf.TensorShape) -> np.ndarray:
   A video model has the channels of past masks behind those of an image model;
   with zeros there it computes exactly what the image model does.
   """
-  return np.pad(value, [(0, n - m) for n, m in zip(shape, value.shape)])
+  return np.pad(
+    value, [(0, n - m) for n, m in zip(shape, value.shape, strict=True)]
+  )

@@ -176,7 +176,7 @@ def generate(
 
   def step(i, x_t, x_pred, kept):
     del x_pred  # The one before.
-    x_pred = predict_x_0(x_t, i)
+    x_pred = tf.ensure_shape(predict_x_0(x_t, i), noise.shape)
     if sampler.name == 'ddim':
       x_t = ddim_step(x_t, x_pred, gamma_now[i], gamma_next[i], b)
     else:

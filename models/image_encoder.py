@@ -6,8 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import layers
-from models import resnet
+from models import layers, resnet
 
 
 class Encoded(NamedTuple):
@@ -108,7 +107,7 @@ class PyramidMerge(tf_keras.layers.Layer):
 
   def call(self, pyramid):
     x = pyramid[-1]
-    for block, fine in zip(self.blocks[::-1], pyramid[-2::-1]):
+    for block, fine in zip(self.blocks[::-1], pyramid[-2::-1], strict=True):
       x = block(x, fine)
     return x if self.last is None else self.last(x)
 
@@ -126,7 +125,7 @@ def merge_factor(image_size: Tuple[int, int], mask_size: Tuple[int, int]):
   Raises:
     ValueError: where the mask is of no such size.
   """
-  factors = {4 * m / s for m, s in zip(mask_size, image_size)}
+  factors = {4 * m / s for m, s in zip(mask_size, image_size, strict=True)}
   if len(factors) != 1 or not factors <= {1.0, 2.0, 4.0}:
     raise ValueError(
       f'mask_size {tuple(mask_size)} does not fit image_size '

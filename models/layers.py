@@ -18,8 +18,13 @@ KeysValues = Tuple[tf.Tensor, tf.Tensor]
 
 
 def scaled_uniform(scale: float = 1.0) -> tf_keras.initializers.Initializer:
-  """The decoder's initialiser; a new one per weight, since equal ones repeat."""
+  """The decoder's initialiser; new for each weight, or all would be equal."""
   return tf_keras.initializers.VarianceScaling(scale, 'fan_avg', 'uniform')
+
+
+def batch_size(x: tf.Tensor) -> int | tf.Tensor:
+  """The first axis: a number where it is known, which keeps shapes static."""
+  return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
 
 
 class Rng:
@@ -55,7 +60,7 @@ def dropout(
 
 def drop_path(x: tf.Tensor, rate: float, rng: Optional[Rng]) -> tf.Tensor:
   """Drops a residual branch `[B, s, d]` for whole examples."""
-  return dropout(x, rate, rng, noise_shape=[tf.shape(x)[0], 1, 1])
+  return dropout(x, rate, rng, noise_shape=[batch_size(x), 1, 1])
 
 
 def position_code_1d(positions, dim: int):
@@ -101,7 +106,7 @@ def channel_sum(x: tf.Tensor) -> tf.Tensor:
   """Sums over the pixels of `[B, h, w, c]`, float32 `[B, c]`."""
   _, height, width, channels = x.shape
   x = tf.reshape(tf.cast(x, tf.float32), [-1, height * width, channels])
-  ones = tf.ones([tf.shape(x)[0], 1, height * width])
+  ones = tf.ones([batch_size(x), 1, height * width])
   return tf.matmul(ones, x)[:, 0]
 
 
@@ -352,7 +357,11 @@ class DecoderLayer(tf_keras.layers.Layer):
 
 
 def conv(
-  filters: int, kernel_size: int, strides: int = 1, zero: bool = False, name=None
+  filters: int,
+  kernel_size: int,
+  strides: int = 1,
+  zero: bool = False,
+  name=None,
 ) -> tf_keras.layers.Conv2D:
   """A biased SAME convolution; `zero`: initialised near zero."""
   return tf_keras.layers.Conv2D(
@@ -366,6 +375,6 @@ def conv(
 
 
 def dense(units: int, name=None) -> tf_keras.layers.Dense:
-  return tf_keras.layers.Dense(units, kernel_initializer=scaled_uniform(), name=name)
-
-
+  return tf_keras.layers.Dense(
+    units, kernel_initializer=scaled_uniform(), name=name
+  )

@@ -10,8 +10,7 @@ Shapes: `out` `[B, h, w, channels]`, `x_0`, `x_t`, `eps` `[B, h, w, 2 * n]`,
 
 import tensorflow as tf
 
-from models import bits
-from models import diffusion
+from models import bits, layers
 
 
 class Softmax:
@@ -113,7 +112,7 @@ def instance_size_weight(ids: tf.Tensor, n: int, p: float) -> tf.Tensor:
   Returns:
     float32 `[B, h, w]`.
   """
-  batch, height, width = tf.shape(ids)[0], *ids.shape[1:]
+  batch, height, width = layers.batch_size(ids), *ids.shape[1:]
   keys = tf.reshape(ids + tf.range(batch)[:, None, None] * 2**n, [-1])
   ones = tf.ones_like(keys, tf.float32)
   counts = tf.math.unsorted_segment_sum(ones, keys, batch * 2**n)

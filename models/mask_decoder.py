@@ -12,8 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import image_encoder
-from models import layers
+from models import image_encoder, layers
 
 
 class Modulation(NamedTuple):
@@ -113,9 +112,9 @@ class Middle(tf_keras.layers.Layer):
     x = tf.reshape(x, [-1, rows * cols, self._dim])
     code = layers.position_code_2d(rows, cols, self._dim)
     x += tf.cast(code, x.dtype)
-    token = tf.broadcast_to(token, [tf.shape(x)[0], 1, self._dim])
+    token = tf.broadcast_to(token, [layers.batch_size(x), 1, self._dim])
     x = tf.concat([x, tf.cast(token, x.dtype)], 1)
-    for layer, keys_values in zip(self.transformer, memory):
+    for layer, keys_values in zip(self.transformer, memory, strict=True):
       x = layer(x, keys_values, rng)
     x = tf.reshape(x[:, :-1], [-1, rows, cols, self._dim])
     return self.conv_out(self.gn_out(x))
@@ -214,7 +213,7 @@ class MaskDecoder(tf_keras.layers.Layer):
     self,
     encoded: Optional[image_encoder.Encoded],
     past_bits: Optional[tf.Tensor],
-    batch: tf.Tensor,
+    batch: int | tf.Tensor,
   ) -> Context:
     """What the network takes from an image and from past masks.
 

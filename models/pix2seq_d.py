@@ -10,12 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import bits
-from models import diffusion
-from models import image_encoder
-from models import layers
-from models import losses
-from models import mask_decoder
+from models import bits, diffusion, image_encoder, layers, losses, mask_decoder
 
 
 class Pix2SeqD(tf_keras.Model):
@@ -61,9 +56,9 @@ class Pix2SeqD(tf_keras.Model):
     if self.config.past_masks:
       shape = [1, *self.config.mask_size, 2 * self.config.past_masks]
       past = tf.TensorSpec(shape, tf.int32)
-    tf.function(
-      lambda *args: self.denoise(*args)
-    ).get_concrete_function(image, noise, tf.TensorSpec([1]), past)
+    tf.function(lambda *args: self.denoise(*args)).get_concrete_function(
+      image, noise, tf.TensorSpec([1]), past
+    )
     self.built = True
 
   def freeze_encoder(self) -> None:
@@ -94,7 +89,7 @@ class Pix2SeqD(tf_keras.Model):
     self,
     encoded: Optional[image_encoder.Encoded],
     past_masks: Optional[tf.Tensor],
-    batch: tf.Tensor,
+    batch: int | tf.Tensor,
   ) -> mask_decoder.Context:
     """What all denoising steps share.
 
@@ -127,10 +122,12 @@ class Pix2SeqD(tf_keras.Model):
       `[B, h, w, channels]`: logits, bits or noise (`config.prediction`).
     """
     context = self.condition(
-      self.encode(image), past_masks, tf.shape(x_t)[0]
+      self.encode(image), past_masks, layers.batch_size(x_t)
     )
     return self.decoder(x_t, self.decoder.modulate(gamma), context)
 
+  # Nothing here is for AutoGraph, whose conversion takes longer than tracing.
+  @tf.autograph.experimental.do_not_convert
   def loss(
     self,
     image: tf.Tensor,
@@ -152,7 +149,7 @@ class Pix2SeqD(tf_keras.Model):
       The mean loss, and its part of each group by name.
     """
     fold_in = tf.random.experimental.stateless_fold_in
-    batch = tf.shape(label_map)[0]
+    batch = layers.batch_size(label_map)
     t = tf.random.stateless_uniform([batch], fold_in(seed, 0))
     shape = [batch, *self.config.mask_size, 2 * self.config.bits]
     eps = tf.random.stateless_normal(shape, fold_in(seed, 1))
@@ -199,7 +196,7 @@ class Pix2SeqD(tf_keras.Model):
     gamma_t = gamma[:, None, None, None]
     x_t = diffusion.add_noise(x_0, gamma_t, eps)
     encoded = self.encode(image, training, rng)
-    context = self.condition(encoded, past_masks, tf.shape(x_t)[0])
+    context = self.condition(encoded, past_masks, layers.batch_size(x_t))
     out = self.decoder(x_t, self.decoder.modulate(gamma), context, rng)
     loss = self.prediction.loss(out, label_map, x_0, x_t, eps, gamma_t)
     if config.weight_p:
@@ -211,6 +208,8 @@ class Pix2SeqD(tf_keras.Model):
     parts = {'loss_class': of_class, 'loss_instance': of_instance}
     return (of_class + of_instance) / 2, parts
 
+  # Nothing here is for AutoGraph, whose conversion takes longer than tracing.
+  @tf.autograph.experimental.do_not_convert
   def sample(
     self,
     image: tf.Tensor,
@@ -235,7 +234,7 @@ class Pix2SeqD(tf_keras.Model):
     """
     # All that does not depend on x_t is computed here, once.
     context = self.condition(
-      self.encode(image), past_masks, tf.shape(noise)[0]
+      self.encode(image), past_masks, layers.batch_size(noise)
     )
     t_now, _ = diffusion.sampling_times(sampler.steps, sampler.td)
     gammas = diffusion.gamma(t_now, sampler.schedule)

@@ -96,9 +96,7 @@ class Panoptic:
       'predictions', rows of image, truth and prediction; 'trajectory', rows
       of the image and of the prediction after 1, 2, 4, ... steps.
     """
-    count = min(
-      self.config.evaluation.num_pictures, self.eval_set.num_examples
-    )
+    count = min(self.config.evaluation.num_pictures, self.eval_set.num_examples)
     if not count:
       return {}
     rows, trajectories = [], []
@@ -188,6 +186,7 @@ class Scorer:
       outputs['image_id'].tolist(),
       outputs['unpadded_size'],
       outputs['original_size'],
+      strict=True,
     ):
       segment_ids, found = to_segments(
         label_map,
@@ -212,7 +211,11 @@ class Scorer:
       self._writer.close()
     scores = {}
     result = self._quality.result()
-    for group, suffix in (('All', ''), ('Things', '_things'), ('Stuff', '_stuff')):
+    for group, suffix in (
+      ('All', ''),
+      ('Things', '_things'),
+      ('Stuff', '_stuff'),
+    ):
       for name in ('pq', 'sq', 'rq'):
         scores[name.upper() + suffix] = 100 * result[group][name]
     scores['images'] = self._quality.num_images
