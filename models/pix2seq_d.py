@@ -49,16 +49,18 @@ class Pix2SeqD(tf_keras.Model):
     )
 
   def build_weights(self) -> None:
-    """Creates all weights, by tracing the network without running it."""
-    image = tf.TensorSpec([1, *self.config.image_size, 3])
-    noise = tf.TensorSpec([1, *self.config.mask_size, 2 * self.config.bits])
-    past = None
-    if self.config.past_masks:
-      shape = [1, *self.config.mask_size, 2 * self.config.past_masks]
-      past = tf.TensorSpec(shape, tf.int32)
-    tf.function(lambda *args: self.denoise(*args)).get_concrete_function(
-      image, noise, tf.TensorSpec([1]), past
-    )
+    """Creates all weights, by a call that is traced and never run."""
+    c = self.config
+    with tf.__internal__.FuncGraph('weights').as_default():
+      past = None
+      if c.past_masks:
+        past = tf.zeros([1, *c.mask_size, 2 * c.past_masks], tf.int32)
+      self.denoise(
+        tf.zeros([1, *c.image_size, 3]),
+        tf.zeros([1, *c.mask_size, 2 * c.bits]),
+        tf.zeros([1]),
+        past,
+      )
     self.built = True
 
   def freeze_encoder(self) -> None:
