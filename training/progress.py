@@ -2,12 +2,9 @@
 
 from typing import Mapping
 
-from absl import logging
-
 
 def say(line: str) -> None:
-  """Puts a line on the log and on the standard output."""
-  logging.info(line)
+  """Prints a line at once."""
   print(line, flush=True)
 
 
