@@ -105,8 +105,8 @@ def coco_panoptic_small() -> base.Experiment:
         feature_dim=32,
       ),
       decoder=base.MaskDecoder(
-        dim=32,
-        channel_multipliers=(1, 2, 2, 2),
+        dim=16,
+        channel_multipliers=(1, 2, 4, 4),
         transformer_dim=128,
         transformer_layers=2,
         head_dim=32,
@@ -128,7 +128,7 @@ def coco_panoptic_small() -> base.Experiment:
       ema_warmup=True,
     ),
     training=base.Training(
-      steps=6000, batch_size=8, log_every=50, checkpoint_every=500
+      steps=8000, batch_size=4, log_every=50, checkpoint_every=500
     ),
     evaluation=base.Evaluation(
       batch_size=1,

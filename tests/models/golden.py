@@ -7,8 +7,7 @@ import numpy as np
 import shared
 
 from configs import base
-from models import checkpoints
-from models import pix2seq_d
+from models import checkpoints, pix2seq_d
 
 
 def model_config(name: str, past_masks: int = 0) -> base.Model:
