@@ -48,9 +48,8 @@ def to_analog(label_map: tf.Tensor, n: int, b: float) -> tf.Tensor:
   Returns:
     float32 `[B, h, w, c * n]`.
   """
-  bits = tf.cast(int2bit(label_map, n), tf.float32)
-  shape = label_map.shape[:-1] + [label_map.shape[-1] * n]
-  return tf.reshape((2.0 * bits - 1.0) * b, [-1, *shape[1:]])
+  x = (2.0 * tf.cast(int2bit(label_map, n), tf.float32) - 1.0) * b
+  return tf.reshape(x, [-1, *x.shape[1:-2], x.shape[-2] * n])
 
 
 def from_analog(

@@ -48,6 +48,8 @@ class Pix2SeqD(tf_keras.Model):
       config, self.prediction.channels, name='decoder'
     )
 
+  # Nothing here is for AutoGraph, whose conversion takes longer than tracing.
+  @tf.autograph.experimental.do_not_convert
   def build_weights(self) -> None:
     """Creates all weights, by a call that is traced and never run."""
     c = self.config
