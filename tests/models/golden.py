@@ -1,26 +1,31 @@
-"""Builds models from the golden cases' configurations."""
+"""The golden cases: their models, checkpoints and arrays."""
 
 import json
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
 import numpy as np
 import shared
+import tiny
 
 from configs import base
-from models import checkpoints, pix2seq_d
+from models import pix2seq_d
 
 
-def model_config(name: str, past_masks: int = 0) -> base.Model:
-  """The model section of a golden case."""
+def model_config(name: str) -> base.Model:
+  """The model section of a case."""
   raw: Dict[str, Any] = json.loads(
     shared.path('golden', name, 'config.json').read_text()
   )
   m, d = raw['model'], raw.get('decoder')
-  config = base.Model(
+  is_video = name.startswith('video')
+  config = tiny.config(
     image_size=tuple(m['image_size']),
     mask_size=tuple(m.get('msize', [s // 4 for s in m['image_size']])),
-    max_instances=256 if past_masks else 101,
-    past_masks=past_masks,
+    num_classes=134,
+    max_instances=256 if is_video else 101,
+    bits=8,
+    input_scaling=0.1,
+    past_masks=2 if is_video else 0,
     encoder=base.ImageEncoder(
       resnet=base.ResNet(
         depth=m['resnet_depth'],
@@ -47,13 +52,25 @@ def model_config(name: str, past_masks: int = 0) -> base.Model:
   return config
 
 
-def load(
-  name: str, checkpoint: str = 'ckpt', past_masks: int = 0
-) -> Tuple[pix2seq_d.Pix2SeqD, checkpoints.Report, Dict[str, np.ndarray]]:
-  """A golden case: its model with the weights, their report, its arrays."""
-  model = pix2seq_d.Pix2SeqD(model_config(name, past_masks))
+def build(name: str) -> pix2seq_d.Pix2SeqD:
+  """The model of a case, with fresh weights."""
+  model = pix2seq_d.Pix2SeqD(model_config(name))
   model.build_weights()
-  prefix = str(shared.path('golden', name)) + f'/{checkpoint}'
-  report = checkpoints.load(model, prefix)
-  arrays = np.load(shared.path('golden', name, 'golden.npz'))
-  return model, report, dict(arrays)
+  return model
+
+
+def checkpoint(name: str) -> str:
+  """The prefix of a case's checkpoint."""
+  return str(shared.path('golden', name) / 'ckpt')
+
+
+def arrays(name: str) -> Dict[str, np.ndarray]:
+  """The arrays of a case; t and gamma `[B]`, label maps int32."""
+  with np.load(shared.path('golden', name, 'golden.npz')) as file:
+    found = dict(file)
+  for key, value in found.items():
+    if key in ('t', 'gamma'):
+      found[key] = value.ravel()
+    elif value.dtype == np.int16:
+      found[key] = value.astype(np.int32)
+  return found
