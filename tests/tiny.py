@@ -27,12 +27,20 @@ def shrink(model: base.Model) -> None:
 
 
 def config(**changes) -> base.Model:
-  """The model section of 7 classes, 8 ids and 4 bits, without dropout."""
+  """A model section of 7 classes, 8 ids and 4 bits, without dropout.
+
+  Args:
+    **changes: other values of fields; 'part__field' for those of a part.
+  """
   model = base.Model(num_classes=7, max_instances=8, bits=4, input_scaling=0.3)
   shrink(model)
   model.encoder.drop_path = model.encoder.drop_units = 0.0
   for name, value in changes.items():
-    setattr(model, name, value)
+    part = model
+    *parents, field = name.split('__')
+    for parent in parents:
+      part = getattr(part, parent)
+    setattr(part, field, value)
   return model
 
 
