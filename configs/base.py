@@ -116,8 +116,8 @@ class Shapes(hyperparams.Config):
   thing_classes: int = 3
   min_objects: int = 1
   max_objects: int = 4
-  min_radius: float = 0.11  # As a share of `size`.
-  max_radius: float = 0.25
+  min_radius: float = 0.14  # As a share of `size`.
+  max_radius: float = 0.28
   texture: float = 0.15  # Amplitude of the patterns, in [0, 1] intensity.
   noise: float = 0.05  # Standard deviation of the pixel noise.
   train_examples: int = 1_000_000  # Scenes are made when they are read.

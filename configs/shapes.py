@@ -11,23 +11,24 @@ def shapes() -> base.Experiment:
   return base.Experiment(
     model=base.Model(
       image_size=(64, 64),
-      mask_size=(32, 32),
+      mask_size=(16, 16),
       num_classes=7,
       max_instances=8,
       bits=4,
-      input_scaling=0.4,
+      # Few pixels share an id here, so each must show it: 0.1 is for large masks.
+      input_scaling=1.0,
       encoder=base.ImageEncoder(
-        resnet=base.ResNet(depth=18, width_multiplier=0.25),
+        resnet=base.ResNet(depth=18, width_multiplier=0.5),
         dim=64,
         num_layers=2,
         num_heads=4,
         mlp_dim=256,
         drop_path=0.0,
         drop_units=0.0,
-        feature_dim=32,
       ),
       decoder=base.MaskDecoder(
         dim=32,
+        channel_multipliers=(1, 2, 2),
         transformer_dim=64,
         transformer_layers=2,
         head_dim=16,
@@ -39,10 +40,15 @@ def shapes() -> base.Experiment:
       schedule='cosine',
       end_factor=0.0,
       warmup_steps=100,
+      ema_decay=0.997,
       ema_warmup=True,
     ),
     training=base.Training(
-      steps=5000, batch_size=16, log_every=50, checkpoint_every=1000
+      steps=7000, batch_size=16, log_every=50, checkpoint_every=1000
     ),
-    evaluation=base.Evaluation(batch_size=32, min_segment_pixels=12),
+    evaluation=base.Evaluation(
+      batch_size=32,
+      sampler=base.Sampler(steps=20, td=2.0),
+      min_segment_pixels=12,
+    ),
   )
