@@ -65,6 +65,11 @@ def _run() -> None:
   is_chief = strategy_lib.is_chief(strategy)
   results_dir = os.path.join(_MODEL_DIR.value, 'results') if is_chief else ''
   task = panoptic.Panoptic(config, results_dir)
+  # What is wrong with the data is said before a model is built.
+  if _MODE.value in ('train', 'train_and_eval'):
+    task.dataset(config.data.train_split)
+  if _MODE.value != 'train':
+    task.dataset(config.data.eval_split)
   if _MODE.value == 'eval':
     evaluation.evaluate(task, strategy, _MODEL_DIR.value, _CHECKPOINT.value)
   elif _MODE.value == 'continuous_eval':

@@ -25,7 +25,7 @@ class Panoptic:
   loss_names = ('loss_class', 'loss_instance')
 
   def __init__(self, config: base.Experiment, results_dir: str = ''):
-    """Opens nothing yet; data sets are opened when they are needed.
+    """Opens nothing yet; see `dataset`.
 
     Args:
       config: the experiment.
@@ -34,14 +34,29 @@ class Panoptic:
     """
     self.config = config
     self._results_dir = results_dir if config.evaluation.write_results else ''
-    self._eval_set = None
+    self._datasets = {}
+
+  def dataset(self, split: str):
+    """The data set of a split, opened at the first call.
+
+    Args:
+      split: one of the data set's.
+
+    Returns:
+      What `data.datasets.create` gives.
+
+    Raises:
+      FileNotFoundError: where there are no such data.
+      ValueError: where they are wrong, or do not fit the model.
+    """
+    if split not in self._datasets:
+      self._datasets[split] = _open(self.config, split)
+    return self._datasets[split]
 
   @property
   def eval_set(self):
-    """The data set that is scored, opened once."""
-    if self._eval_set is None:
-      self._eval_set = _open(self.config, self.config.data.eval_split)
-    return self._eval_set
+    """The data set that is scored."""
+    return self.dataset(self.config.data.eval_split)
 
   def build_model(self) -> pix2seq_d.Pix2SeqD:
     # Initialisers without a seed of their own draw from this one.
@@ -59,7 +74,7 @@ class Panoptic:
     )
 
   def train_dataset(self, start_step, input_context=None) -> tf.data.Dataset:
-    dataset = _open(self.config, self.config.data.train_split)
+    dataset = self.dataset(self.config.data.train_split)
     return pipeline.train_dataset(
       dataset, self.config, start_step, input_context
     )
