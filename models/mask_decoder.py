@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import image_encoder, layers
+from models import image_encoder, layers, resnet
 
 
 class Modulation(NamedTuple):
@@ -282,14 +282,14 @@ def feature_channels(config: base.Model) -> int:
   factor = image_encoder.merge_factor(config.image_size, config.mask_size)
   if factor > 1:
     return config.encoder.feature_dim
-  resnet = config.encoder.resnet
-  expansion = 4 if resnet.depth >= 50 else 1
-  return int(64 * resnet.width_multiplier) * expansion
+  backbone = config.encoder.resnet
+  expansion = 4 if backbone.depth >= 50 else 1
+  return int(64 * backbone.width_multiplier) * expansion
 
 
 def check_sizes(config: base.Model) -> None:
   """Raises ValueError where image or mask do not fit the strides."""
-  stride = {'c4': 16, 'standard': 32}[config.encoder.resnet.variant]
+  stride = 2 ** (resnet.num_stages(config.encoder.resnet) + 1)
   levels: Tuple[int, ...] = config.decoder.channel_multipliers
   for name, size, unit in (
     ('image_size', config.image_size, stride),

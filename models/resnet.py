@@ -65,15 +65,10 @@ class ResNet(tf_keras.layers.Layer):
       raise ValueError(
         f'unknown ResNet depth {config.depth}: choose one of {list(_BLOCKS)}'
       )
-    if config.variant not in _STAGES:
-      raise ValueError(
-        f"unknown ResNet variant '{config.variant}': choose one of "
-        f'{list(_STAGES)}'
-      )
     width = int(64 * config.width_multiplier)
     self.stem = layers.ConvBatchNorm(width, 7, 2, name='stem')
     self.stages = []
-    for i in range(_STAGES[config.variant]):
+    for i in range(num_stages(config)):
       self.stages.append(
         [
           Block(
@@ -96,3 +91,17 @@ class ResNet(tf_keras.layers.Layer):
         x = block(x, training=training)
       pyramid.append(x)
     return pyramid
+
+
+def num_stages(config: base.ResNet) -> int:
+  """How many stages there are; the last has stride 2**(stages + 1).
+
+  Raises:
+    ValueError: on an unknown variant.
+  """
+  if config.variant not in _STAGES:
+    raise ValueError(
+      f"unknown ResNet variant '{config.variant}': choose one of "
+      f'{list(_STAGES)}'
+    )
+  return _STAGES[config.variant]

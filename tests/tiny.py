@@ -1,5 +1,6 @@
 """The smallest network that has every part, and batches for it."""
 
+import functools
 from typing import Tuple
 
 import numpy as np
@@ -44,11 +45,28 @@ def config(**changes) -> base.Model:
   return model
 
 
-def build(seed: int = 0, **changes) -> pix2seq_d.Pix2SeqD:
-  """A network whose weights are all at random, none of them zero."""
-  model = pix2seq_d.Pix2SeqD(config(**changes))
-  model.build_weights()
+def build(seed: int = 0, copy: int = 0, **changes) -> pix2seq_d.Pix2SeqD:
+  """A network whose weights are all at random, none of them zero.
+
+  Networks are built once and drawn anew by every call, which saves most of a
+  test's time.
+
+  Args:
+    seed: of the weights.
+    copy: tells apart networks alike that a test needs at the same time, or
+      that it changes otherwise than by their weights.
+    **changes: as for `config`.
+  """
+  model = _built(copy, tuple(sorted(changes.items())))
   randomize(model, seed)
+  return model
+
+
+@functools.cache
+def _built(copy, changes):
+  del copy
+  model = pix2seq_d.Pix2SeqD(config(**dict(changes)))
+  model.build_weights()
   return model
 
 
