@@ -17,7 +17,7 @@ import collections
 import dataclasses
 import os
 import re
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Sequence, Set, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -135,7 +135,7 @@ class Report:
     extended: weights read with zeros for input channels the file lacks.
     mismatched: weights whose shapes differ, with both shapes.
     missing: weights that the file does not have.
-    unused: names in the file that the model does not have.
+    unused: weights in the file that the model does not have.
   """
 
   source: str
@@ -241,11 +241,8 @@ def load(model: tf_keras.Model, path: str, weights: str = 'ema') -> Report:
       report.mismatched.append(f'{name} (file {theirs}, model {ours})')
       continue
     assignments.append((variable, key))
-  report.unused.extend(
-    key
-    for key in sorted(set(shapes) - used)
-    if _part_in_use(key, weights) and not key.endswith('save_counter')
-  )
+  read, stored = map(_online_names, (used, shapes))
+  report.unused.extend(sorted(stored - read))
   if not assignments:
     raise ValueError(
       f'the checkpoint {prefix} holds no weight that fits this model '
@@ -255,7 +252,7 @@ def load(model: tf_keras.Model, path: str, weights: str = 'ema') -> Report:
   for variable, key in assignments:
     try:
       value = reader.get_tensor(key + _VALUE)
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, IndexError) as error:  # IndexError: cut short.
       raise ValueError(
         f'the checkpoint {prefix} is damaged at {key}: copy it again'
       ) from error
@@ -301,16 +298,17 @@ def _candidates(name: str, bottleneck: bool, weights: str) -> List[str]:
   return averaged + online if weights == 'ema' else online
 
 
-def _part_in_use(key: str, weights: str) -> bool:
-  """Leaves out the copy of the weights that was not asked for."""
-  averaged = key.startswith('ema/') or re.match(r'model/\w+_ema/', key)
-  if key.startswith('optimizer/') or '/' not in key:
-    return False
-  return (
-    bool(averaged) == (weights == 'ema')
-    or not averaged
-    and ('encoder' not in key and 'denoiser' not in key)
-  )
+def _online_names(keys: Iterable[str]) -> Set[str]:
+  """The weights among a file's keys, the two copies of one as one.
+
+  Whoever reads the average of a weight has no use for the other copy, so that
+  counts as read.
+  """
+  return {
+    re.sub(r'^model/(\w+)_ema/', r'model/\1/', re.sub('^ema/', 'model/', key))
+    for key in keys
+    if key.startswith(('model/', 'ema/')) and '/.OPTIMIZER_SLOT/' not in key
+  }
 
 
 def _extends(theirs: List[int], ours: List[int]) -> bool:
