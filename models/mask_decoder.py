@@ -28,7 +28,8 @@ class Modulation(NamedTuple):
 
   def at(self, i: tf.Tensor) -> 'Modulation':
     """The i-th time alone, to be broadcast over a batch."""
-    return tf.nest.map_structure(lambda x: x[i : i + 1], self)
+    # XLA would take x[i : i + 1] for a slice of unknown length.
+    return tf.nest.map_structure(lambda x: x[i][None], self)
 
 
 class Context(NamedTuple):

@@ -111,13 +111,13 @@ class Panoptic:
       'predictions', rows of image, truth and prediction; 'trajectory', rows
       of the image and of the prediction after 1, 2, 4, ... steps.
     """
-    count = min(self.config.evaluation.num_pictures, self.eval_set.num_examples)
+    count = self.config.evaluation.num_pictures
     if not count:
       return {}
     rows, trajectories = [], []
     # One at a time: as little memory as an evaluation with one example takes.
-    examples = self.eval_dataset().unbatch().batch(1)
-    for batch in examples.take(count):
+    examples = self.eval_dataset().unbatch().filter(lambda x: x['valid'])
+    for batch in examples.take(count).batch(1):
       steps = self._trajectory(model, batch['image'], batch['index']).numpy()
       image_id = int(batch['image_id'][0])
       sizes = (
