@@ -1,0 +1,257 @@
+"""Times sampling and training beside the machine's own peak.
+
+  python -m benchmarks.speed_benchmark
+  python -m benchmarks.speed_benchmark --experiment=shapes --batch_size=16
+
+Without an experiment the model is the paper's (94.5 M weights). Floating point
+operations are those of all convolutions and products in the traced graphs,
+counted from their shapes; peaks are the best of several sizes of one operation.
+Times are the best of several runs, for another process can only add to them.
+"""
+
+import gc
+import math
+import resource
+import time
+from typing import Callable, Dict, List, Optional
+
+import tensorflow as tf
+import tf_keras
+from absl import app, flags
+from official.core import exp_factory
+from official.modeling import hyperparams
+
+from configs import base, shapes  # noqa: F401 (registers the experiment)
+from models import pix2seq_d
+from training import ema
+from training import optimizer as optimizer_lib
+
+_EXPERIMENT = flags.DEFINE_string(
+  'experiment', None, 'Whose model to time; the default model if absent.'
+)
+_OVERRIDE = flags.DEFINE_string(
+  'model_override', '', 'Fields of the model, as in image_size=[64,64].'
+)
+_BATCH_SIZE = flags.DEFINE_integer('batch_size', 1, 'Images.', lower_bound=1)
+_STEPS = flags.DEFINE_integer('steps', 10, 'DDIM steps.', lower_bound=1)
+_RUNS = flags.DEFINE_integer('runs', 5, 'Timed runs.', lower_bound=1)
+_PRECISIONS = flags.DEFINE_multi_enum(
+  'precision', ['float32', 'bfloat16'], ['float32', 'bfloat16'], 'Which to time'
+)
+_PEAK_SCALE = flags.DEFINE_integer(
+  'peak_scale', 1, 'Divides the sizes that the peaks are measured at.'
+)
+
+# Of the peaks. Matrices: rows. Convolutions: pixels of a side, channels.
+_MATRICES = (1024, 2048)
+_CONVOLUTIONS = ((64, 256), (128, 128), (32, 512), (64, 512))
+
+
+def count_flops(graph: tf.Graph, loop_steps: int) -> int:
+  """Counts the operations of convolutions and products, gradients included.
+
+  Args:
+    graph: a traced graph with static shapes.
+    loop_steps: how often a loop in it runs.
+
+  Returns:
+    Floating point operations, two for each multiply-add.
+
+  Raises:
+    ValueError: where a shape is not static.
+  """
+  return sum(
+    _op_flops(op, loop_steps)
+    for op in graph.get_operations()
+    if op.type in _MULTIPLY_ADDS or op.type in _CALLS
+  )
+
+
+def _op_flops(op: tf.Operation, loop_steps: int) -> int:
+  if op.type in _CALLS:
+    name = op.get_attr(_CALLS[op.type]).name
+    graph = op.graph._get_function(name).graph  # TensorFlow has no other way.
+    times = loop_steps if op.type in ('While', 'StatelessWhile') else 1
+    return times * count_flops(graph, loop_steps)
+  try:
+    return 2 * _MULTIPLY_ADDS[op.type](op)
+  except TypeError as error:
+    raise ValueError(f'{op.name} has no static shapes') from error
+
+
+def _convolution(data: tf.Tensor, kernel: tf.Tensor) -> int:
+  """Each of its output's values, as `data`, takes a whole filter."""
+  return math.prod(data.shape) * math.prod(kernel.shape[:3])
+
+
+def _einsum(op: tf.Operation) -> int:
+  labels = op.get_attr('equation').decode().split('->')[0].split(',')
+  sizes = {}
+  for axes, x in zip(labels, op.inputs, strict=True):
+    sizes.update(zip(axes, x.shape, strict=True))
+  return math.prod(sizes.values())
+
+
+def _matmul(op: tf.Operation, transposed: str) -> int:
+  inner = op.inputs[0].shape[-2 if op.get_attr(transposed) else -1]
+  return math.prod(op.outputs[0].shape) * inner
+
+
+_MULTIPLY_ADDS: Dict[str, Callable[[tf.Operation], int]] = {
+  'Conv2D': lambda op: _convolution(op.outputs[0], op.inputs[1]),
+  'Conv2DBackpropInput': lambda op: _convolution(op.inputs[2], op.inputs[1]),
+  'Conv2DBackpropFilter': lambda op: _convolution(op.inputs[2], op.outputs[0]),
+  'MatMul': lambda op: _matmul(op, 'transpose_a'),
+  'BatchMatMulV2': lambda op: _matmul(op, 'adj_x'),
+  'Einsum': _einsum,
+}
+_CALLS = {
+  'PartitionedCall': 'f',
+  'StatefulPartitionedCall': 'f',
+  'While': 'body',
+  'StatelessWhile': 'body',
+}
+
+
+def seconds(function: Callable[[], tf.Tensor], runs: int) -> float:
+  """The shortest time of a call, after one that is not timed."""
+  times = []
+  for _ in range(runs + 1):
+    start = time.perf_counter()
+    function().numpy()
+    times.append(time.perf_counter() - start)
+  return min(times[1:])
+
+
+def peaks(dtype: tf.DType, scale: int, runs: int) -> Dict[str, float]:
+  """The machine's best rates, in operations per second, by operation."""
+  # One value is returned, so that copying a result is not timed.
+  matmul = tf.function(lambda x: tf.matmul(x, x)[0, 0])
+  conv = tf.function(lambda x, k: tf.nn.conv2d(x, k, 1, 'SAME')[0, 0, 0, 0])
+  rates: Dict[str, List[float]] = {'matmul': [], 'conv': []}
+  for size in _MATRICES:
+    n = size // scale
+    x = tf.cast(tf.random.normal([n, n]), dtype)
+    rates['matmul'].append(2 * n**3 / seconds(lambda x=x: matmul(x), runs))
+  for size, channels in _CONVOLUTIONS:
+    n = channels // scale
+    x = tf.cast(tf.random.normal([1, size, size, n]), dtype)
+    k = tf.cast(tf.random.normal([3, 3, n, n]), dtype)
+    flops = 2 * 9 * (size * n) ** 2
+    rates['conv'].append(flops / seconds(lambda x=x, k=k: conv(x, k), runs))
+  return {name: max(values) for name, values in rates.items()}
+
+
+def sampling(model: pix2seq_d.Pix2SeqD, batch: int, sampler: base.Sampler):
+  """A graph that samples, its image encoded first."""
+  c = model.config
+  image = tf.random.uniform([batch, *c.image_size, 3])
+  noise = tf.random.normal([batch, *c.mask_size, 2 * c.bits])
+  return tf.function(lambda: model.sample(image, noise, sampler))
+
+
+def training_step(
+  model: pix2seq_d.Pix2SeqD, batch: int, experiment: base.Experiment
+):
+  """A graph of loss, gradients, clip, AdamW and averages."""
+  c = model.config
+  image = tf.random.uniform([batch, *c.image_size, 3])
+  limits = tf.constant([c.num_classes, c.max_instances])
+  label_map = tf.random.uniform(
+    [batch, *c.mask_size, 2], 0, tf.reduce_min(limits), tf.int32
+  )
+  average = pix2seq_d.Pix2SeqD(c)
+  average.build_weights()
+  variables = model.trainable_variables
+  optimizer = optimizer_lib.AdamW(experiment.optimizer, variables)
+  step = tf.constant(0, tf.int64)
+
+  @tf.function(autograph=False)
+  def update():
+    with tf.GradientTape() as tape:
+      loss, _ = model.loss(
+        image, label_map, tf.constant([0, 0]), experiment.loss
+      )
+    gradients = [
+      tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)
+    ]
+    norm = tf.linalg.global_norm(gradients)
+    gradients = optimizer_lib.clip(
+      gradients, norm, experiment.optimizer.clip_norm
+    )
+    rate = tf.constant(experiment.optimizer.learning_rate)
+    optimizer.apply(variables, gradients, rate, step)
+    ema.update(model, average, ema.decay(experiment.optimizer, step))
+    return loss
+
+  return update
+
+
+def report(
+  name: str,
+  function: tf.types.experimental.PolymorphicFunction,
+  steps: int,
+  runs: int,
+  rates: Dict[str, float],
+  rates_32: Optional[Dict[str, float]],
+) -> None:
+  """Prints a line on a function: operations, time, shares of the peaks."""
+  flops = count_flops(function.get_concrete_function().graph, steps)
+  time_taken = seconds(function, runs)
+  rate = flops / time_taken
+  shares = [f'{rate / rates[p]:5.1%} of {p}' for p in ('matmul', 'conv')]
+  if rates_32 is not None:
+    shares.append(f'{rate / rates_32["conv"]:5.1%} of float32 conv')
+  rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+  print(
+    f'{name:20s} {flops / 1e9:8.1f} GFLOP {time_taken * 1e3:8.1f} ms '
+    f'{rate / 1e9:6.1f} GFLOP/s: {", ".join(shares)}; '
+    f'peak memory so far {rss:.2f} GiB',
+    flush=True,
+  )
+
+
+def main(argv) -> None:
+  del argv
+  experiment = base.Experiment()
+  if _EXPERIMENT.value is not None:
+    experiment = exp_factory.get_exp_config(_EXPERIMENT.value)
+  if _OVERRIDE.value:
+    hyperparams.override_params_dict(
+      experiment.model, _OVERRIDE.value, is_strict=True
+    )
+  batch, runs, steps = _BATCH_SIZE.value, _RUNS.value, _STEPS.value
+  float32_rates = None
+  for precision in sorted(_PRECISIONS.value, reverse=True):
+    half = precision == 'bfloat16'
+    rates = peaks(tf.dtypes.as_dtype(precision), _PEAK_SCALE.value, runs)
+    print(
+      f'{precision} peaks: '
+      + ', '.join(f'{p} {r / 1e9:.0f} GFLOP/s' for p, r in rates.items())
+    )
+    tf_keras.mixed_precision.set_global_policy(
+      'mixed_bfloat16' if half else 'float32'
+    )
+    model = pix2seq_d.Pix2SeqD(experiment.model)
+    model.build_weights()
+    size = sum(math.prod(v.shape) for v in model.trainable_variables)
+    print(f'{precision}, {size / 1e6:.1f} M weights, batch {batch}')
+    encoding = sampling(model, batch, base.Sampler(steps=steps))
+    encoder_flops = count_flops(encoding.get_concrete_function().graph, 0)
+    all_flops = count_flops(encoding.get_concrete_function().graph, 1)
+    print(
+      f'  once {encoder_flops / 1e9:.1f} GFLOP, '
+      f'a step {(all_flops - encoder_flops) / 1e9:.1f} GFLOP'
+    )
+    args = (steps, runs, rates, float32_rates)
+    report(f'sampling, {steps} steps', encoding, *args)
+    report('training step', training_step(model, batch, experiment), *args)
+    if not half:
+      float32_rates = rates
+    del model, encoding
+    gc.collect()
+  tf_keras.mixed_precision.set_global_policy('float32')
+
+
+if __name__ == '__main__':
+  app.run(main)
