@@ -1,30 +1,6 @@
-"""Fixtures of the loop's tests, and the way to its stand-in task."""
+"""The way to the stand-in task of the loop's tests."""
 
 import pathlib
 import sys
 
-import pytest
-
-from training import strategy as strategy_lib
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-try:
-  # Before any test starts TensorFlow, which fixes the devices.
-  _TWO_CPUS = strategy_lib.create('mirrored', num_virtual_devices=2)
-except RuntimeError:
-  _TWO_CPUS = None
-
-
-@pytest.fixture
-def two_cpus():
-  """A MirroredStrategy over two virtual CPUs."""
-  if _TWO_CPUS is None:
-    pytest.skip('TensorFlow was started before with one CPU device')
-  return _TWO_CPUS
-
-
-@pytest.fixture
-def one_device():
-  """The strategy of one device."""
-  return strategy_lib.create('one_device')
