@@ -1,12 +1,14 @@
 """Trains, evaluates and uses Pix2Seq-D.
 
-  python main.py --experiment=shapes --model_dir=/tmp/shapes \
+  python main.py --experiment=shapes --model_dir=runs/shapes \
       --mode=train_and_eval --params_override=training.steps=2000
 """
 
 import os
+import re
 import sys
 
+import tensorflow as tf
 from absl import app, flags
 
 from configs import coco, shapes, validation  # noqa: F401  Register themselves.
@@ -59,7 +61,9 @@ def _run() -> None:
   strategy = strategy_lib.create(
     _STRATEGY.value, _TPU.value, _NUM_VIRTUAL_DEVICES.value
   )
-  validation.validate(config, strategy.num_replicas_in_sync)
+  validation.validate(
+    config, strategy.num_replicas_in_sync, evaluates=_MODE.value != 'train'
+  )
   from tasks import panoptic
 
   is_chief = strategy_lib.is_chief(strategy)
@@ -81,14 +85,19 @@ def _run() -> None:
 
 def _predict(config) -> None:
   from tasks import predict
-  from training import checkpointing
+  from training import checkpointing, state
 
+  if _STRATEGY.value != 'one_device':
+    raise ValueError('--mode=predict runs with --strategy=one_device.')
   path = checkpointing.find(_CHECKPOINT.value, _MODEL_DIR.value)
   if path is None and not config.training.init_checkpoint:
     raise FileNotFoundError(
       'There is no checkpoint to predict with; give --checkpoint, the '
       '--model_dir of a run, or training.init_checkpoint.'
     )
+  if path:
+    experiment.check_same_model(config, os.path.dirname(path))
+  state.prepare(config.training, strategy_lib.create('one_device'))
   predict.run(config, _INPUT.value, _OUTPUT.value, path)
 
 
@@ -105,6 +114,12 @@ def main(argv) -> None:
     if _DEBUG.value or not message or '\n' in message.strip():
       raise
     sys.exit(f'FATAL: {message}')
+  except tf.errors.InvalidArgumentError as error:
+    # What an input pipeline asserts stands in brackets: "[path: reason]".
+    found = re.search(r'assertion failed: \[(.*?)\]', error.message)
+    if _DEBUG.value or not found:
+      raise
+    sys.exit(f'FATAL: {found[1]}')
 
 
 if __name__ == '__main__':

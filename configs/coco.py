@@ -48,6 +48,7 @@ def _paper(
       batch_size=8,
       sampler=base.Sampler(steps=20, td=2.0),
       min_segment_pixels=40,
+      num_pictures=4,
     ),
   )
 

@@ -15,7 +15,8 @@ def shapes() -> base.Experiment:
       num_classes=7,
       max_instances=8,
       bits=4,
-      # Few pixels share an id here, so each must show it: 0.1 is for large masks.
+      # Few pixels share an id here, so each must show it; the paper's 0.1 is
+      # for large masks.
       input_scaling=1.0,
       encoder=base.ImageEncoder(
         resnet=base.ResNet(depth=18, width_multiplier=0.5),

@@ -58,12 +58,15 @@ _BELOW_ONE = (
 )
 
 
-def validate(config: base.Experiment, num_replicas: int = 1) -> None:
+def validate(
+  config: base.Experiment, num_replicas: int = 1, evaluates: bool = True
+) -> None:
   """Checks what can be checked without a model or data.
 
   Args:
     config: the experiment.
     num_replicas: devices that share a batch, over all workers.
+    evaluates: whether evaluation's batches are needed too.
 
   Raises:
     ValueError: one sentence: the field, its value, and what it must be.
@@ -117,7 +120,7 @@ def validate(config: base.Experiment, num_replicas: int = 1) -> None:
   _require(
     config,
     'evaluation.batch_size',
-    lambda x: x % num_replicas == 0,
+    lambda x: not evaluates or x % num_replicas == 0,
     f'a multiple of {num_replicas}, the number of replicas',
   )
 

@@ -107,7 +107,10 @@ class Pix2SeqD(tf_keras.Model):
       The decoder's context.
     """
     past_bits = None
-    if past_masks is not None:
+    if self.config.past_masks:
+      if past_masks is None:
+        shape = [batch, *self.config.mask_size, 2 * self.config.past_masks]
+        past_masks = tf.zeros(shape, tf.int32)
       past_bits = bits.to_analog(
         past_masks, self.config.bits, self.config.input_scaling
       )

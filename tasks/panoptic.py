@@ -164,11 +164,11 @@ class Panoptic:
     def draw(step):
       def of_example(i):
         fold_in = tf.random.experimental.stateless_fold_in
-        # Padding has index -1; seeds must not be negative.
-        example_seed = fold_in(fold_in(seed, i + 1), tf.cast(step, tf.int64))
+        example_seed = fold_in(fold_in(seed, i), tf.cast(step, tf.int64))
         return tf.random.stateless_normal(shape, example_seed)
 
-      return tf.map_fn(of_example, index, fn_output_signature=tf.float32)
+      signature = tf.TensorSpec(shape, tf.float32)
+      return tf.map_fn(of_example, index, fn_output_signature=signature)
 
     return model.sample(
       image,

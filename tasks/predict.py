@@ -6,7 +6,7 @@ from typing import List, Optional
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from configs import base
 from data import datasets, transforms
@@ -42,10 +42,10 @@ def find_photos(path: str) -> List[str]:
 
 
 def read_photo(path: str) -> np.ndarray:
-  """uint8 `[h, w, 3]`; raises ValueError where it is no picture."""
+  """uint8 `[h, w, 3]`, upright; raises ValueError where it is no picture."""
   try:
     with Image.open(path) as photo:
-      return np.asarray(photo.convert('RGB'))
+      return np.asarray(ImageOps.exif_transpose(photo).convert('RGB'))
   except (UnidentifiedImageError, OSError) as error:
     raise ValueError(
       f'{path} cannot be read as a picture ({error}): remove or replace it'
@@ -84,6 +84,9 @@ def run(
       f'two photos in {input_path} are named {twice}: rename one, since both '
       f'would become {twice}.png'
     )
+  # One that cannot be read must not be found out after an hour.
+  for path in photos:
+    read_photo(path)
   sources = [checkpoint] if checkpoint else config.training.init_checkpoint
   if not sources:
     raise FileNotFoundError(

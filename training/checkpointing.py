@@ -103,7 +103,13 @@ def restore_or_initialize(
   path = tf.train.latest_checkpoint(model_dir)
   with strategy.scope():
     if path:
-      state.checkpoint().restore(path).assert_existing_objects_matched()
+      try:
+        state.checkpoint().restore(path).assert_existing_objects_matched()
+      except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(
+          f'The checkpoint {path} does not fit this experiment, or is damaged: '
+          'use the configuration it was made with, or another --model_dir.'
+        ) from error
       return f'Resumed from {path} at step {int(state.step.numpy())}.'
     if task.config.training.init_checkpoint:
       report = task.initialize(state.model)
@@ -168,21 +174,29 @@ class Best:
       value: its score. NaN is never best.
 
     Returns:
-      Whether it is the best.
+      Whether it is the best, and still there to be copied.
     """
     if not value > self.value:
       return False
-    self.value = value
+    # The index comes last: without it a checkpoint does not exist.
+    sources = sorted(tf.io.gfile.glob(f'{checkpoint}.*'))
+    if f'{checkpoint}.index' not in sources:
+      return False  # The run has deleted it in the meantime.
     tf.io.gfile.makedirs(self._directory)
+    targets = [
+      os.path.join(self._directory, os.path.basename(source))
+      for source in sources
+    ]
+    try:
+      for source, target in zip(sources, targets, strict=True):
+        tf.io.gfile.copy(source, f'{target}.tmp', overwrite=True)
+    except tf.errors.NotFoundError:
+      return False
+    self.value = value
     old_files = tf.io.gfile.glob(os.path.join(self._directory, 'ckpt-*'))
     name = os.path.basename(checkpoint)
-    new_files = []
-    # The index comes last: without it a checkpoint does not exist.
-    for source in sorted(tf.io.gfile.glob(f'{checkpoint}.*')):
-      target = os.path.join(self._directory, os.path.basename(source))
-      tf.io.gfile.copy(source, f'{target}.tmp', overwrite=True)
+    for target in targets:
       tf.io.gfile.rename(f'{target}.tmp', target, overwrite=True)
-      new_files.append(target)
     files.write_text(
       os.path.join(self._directory, 'checkpoint'),
       f'model_checkpoint_path: "{name}"\n',
@@ -190,6 +204,6 @@ class Best:
     experiment.save_copy(self._model_dir, self._directory)
     score = {'step': step, 'metric': self._metric, 'value': value}
     files.write_text(self._score_file, json.dumps(score))
-    for path in set(old_files) - set(new_files):
+    for path in set(old_files) - set(targets):
       tf.io.gfile.remove(path)
     return True

@@ -42,7 +42,9 @@ def evaluate(
     )
   if path:
     experiment.check_same_model(task.config, os.path.dirname(path))
-  return _Evaluation(task, strategy, model_dir).score(path)
+  # Of other data or settings than the run's own, maybe: kept apart from them.
+  evaluation = _Evaluation(task, strategy, model_dir, record='eval.jsonl')
+  return evaluation.score(path, keep_best=False)
 
 
 def continuous_eval(
@@ -79,7 +81,7 @@ def continuous_eval(
 class _Evaluation:
   """A model to be restored and scored."""
 
-  def __init__(self, task, strategy, model_dir):
+  def __init__(self, task, strategy, model_dir, record='metrics.jsonl'):
     config = task.config
     self._task = task
     self._strategy = strategy
@@ -87,7 +89,7 @@ class _Evaluation:
     with strategy.scope():
       self._step = orbit.utils.create_global_step()
       self._model = task.build_model()
-    self.reporter = reporting.Reporter(task, strategy, model_dir)
+    self.reporter = reporting.Reporter(task, strategy, model_dir, record)
     self._controller = orbit.Controller(
       global_step=self._step,
       evaluator=evaluator_lib.Evaluator(task, self._model, strategy),
@@ -95,20 +97,28 @@ class _Evaluation:
       eval_summary_dir=reporting.summary_dir(strategy, model_dir, 'eval'),
     )
 
-  def score(self, path: Optional[str]) -> dict[str, float]:
+  def score(
+    self, path: Optional[str], keep_best: bool = True
+  ) -> dict[str, float]:
     """Scores a checkpoint; None: `training.init_checkpoint`."""
     with self._strategy.scope():
       if path:
         weights = self._task.config.evaluation.weights
         part = {'ema' if weights == 'ema' else 'model': self._model}
         checkpoint = tf.train.Checkpoint(step=self._step, **part)
-        status = checkpoint.restore(path)
-        status.assert_existing_objects_matched().expect_partial()
+        try:
+          status = checkpoint.restore(path)
+          status.assert_existing_objects_matched().expect_partial()
+        except AssertionError as error:
+          raise ValueError(
+            f'The checkpoint {path} lacks weights of this model: use the '
+            'configuration it was made with.'
+          ) from error
         progress.say(f'Evaluating the {weights} weights of {path}.')
       else:
         progress.say(f'Evaluating {self._task.initialize(self._model)}')
     scores = self._controller.evaluate()
     step = int(self._step.numpy())
-    self.reporter.scores(step, scores, path)
+    self.reporter.scores(step, scores, path if keep_best else None)
     self.reporter.pictures(step, self._model)
     return scores

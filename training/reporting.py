@@ -1,6 +1,7 @@
 """What an evaluation leaves in the run's folder.
 
-metrics.jsonl             a line a evaluation: {"step": 100, "metrics": {...}}
+metrics.jsonl             a line an evaluation: {"step": 100, "metrics": {...}}
+eval.jsonl                the same of --mode=eval, which may be of other data
 best/                     the checkpoint with the highest score
 pictures/<name>-<step>.png, and the same for TensorBoard
 """
@@ -34,6 +35,7 @@ class Reporter:
     task: task_lib.Task,
     strategy: tf.distribute.Strategy,
     model_dir: str,
+    record: str = 'metrics.jsonl',
   ):
     """Reads what earlier evaluations have left.
 
@@ -41,17 +43,20 @@ class Reporter:
       task: makes the pictures, names the score that counts.
       strategy: tells whether this process is the chief.
       model_dir: folder of the run.
+      record: name of the file that takes the scores.
     """
     self._task = task
     self._is_chief = strategy_lib.is_chief(strategy)
-    self._metrics_file = os.path.join(model_dir, 'metrics.jsonl')
+    self._metrics_file = os.path.join(model_dir, record)
     self._picture_dir = os.path.join(model_dir, 'pictures')
     self._picture_writer = None
     self._best = checkpointing.Best(model_dir, task.metric)
     self.evaluated_steps: Set[int] = set()
     if tf.io.gfile.exists(self._metrics_file):
       with tf.io.gfile.GFile(self._metrics_file) as file:
-        self.evaluated_steps = {json.loads(line)['step'] for line in file}
+        # A line cut short by a kill has no end; it is written again.
+        lines = [line for line in file if line.endswith('}\n')]
+      self.evaluated_steps = {json.loads(line)['step'] for line in lines}
 
   def scores(
     self, step: int, scores: Dict[str, float], checkpoint: Optional[str]

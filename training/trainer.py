@@ -46,8 +46,7 @@ class Trainer(orbit.StandardTrainer):
     self.output: Dict[str, float] = {}
     self._names = ('loss', *task.loss_names, 'gradient_norm')
     self._micro_batches = self._config.optimizer.accumulation_steps
-    # What replicas exchange (gradients and the update) stays out of XLA, which
-    # cannot wait for other devices everywhere.
+    # The update, whose kernels are fused already, stays out of XLA.
     self._values = self._compute_values
     if self._config.training.jit_compile:
       self._values = tf.function(self._compute_values, jit_compile=True)
