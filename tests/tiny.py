@@ -1,4 +1,4 @@
-"""The smallest network that has every part, and batches for it."""
+"""The smallest network that has every part, and data for it."""
 
 import functools
 from typing import Tuple
@@ -36,13 +36,33 @@ def config(**changes) -> base.Model:
   model = base.Model(num_classes=7, max_instances=8, bits=4, input_scaling=0.3)
   shrink(model)
   model.encoder.drop_path = model.encoder.drop_units = 0.0
+  _change(model, changes)
+  return model
+
+
+def experiment(**changes) -> base.Experiment:
+  """Six small scenes for that network; names as for `config`."""
+  whole = base.Experiment(
+    model=config(),
+    data=base.Data(shapes=base.Shapes(size=32, max_objects=2, eval_examples=6)),
+    training=base.Training(
+      steps=4, batch_size=4, log_every=2, checkpoint_every=2
+    ),
+    evaluation=base.Evaluation(
+      batch_size=4, num_pictures=2, sampler=base.Sampler(steps=2)
+    ),
+  )
+  _change(whole, changes)
+  return whole
+
+
+def _change(whole, changes) -> None:
   for name, value in changes.items():
-    part = model
+    part = whole
     *parents, field = name.split('__')
     for parent in parents:
       part = getattr(part, parent)
     setattr(part, field, value)
-  return model
 
 
 def build(seed: int = 0, copy: int = 0, **changes) -> pix2seq_d.Pix2SeqD:

@@ -10,12 +10,9 @@ from models import checkpoints, layers, pix2seq_d
 _SEED = tf.constant([3, 4])
 
 
-def _loss(model, seed=_SEED, config=None, past_masks=None):
+def _loss(model, seed=_SEED, config=None):
   images, label_maps = tiny.batch(model.config)
-  loss, parts = model.loss(
-    images, label_maps, seed, config or base.Loss(), past_masks
-  )
-  return loss, parts
+  return model.loss(images, label_maps, seed, config or base.Loss())
 
 
 # ---- Sizes of the published models. ----
@@ -165,6 +162,16 @@ def test_past_masks_matter_in_their_order():
   a = model.denoise(images, x_t, gamma, tf.concat([first, second], -1))
   b = model.denoise(images, x_t, gamma, tf.concat([second, first], -1))
   assert np.abs(a - b).max() > 1e-2
+
+
+def test_absent_past_masks_are_all_void():
+  model = tiny.build(past_masks=2)
+  images, label_maps = tiny.batch(model.config)
+  void = tf.tile(tf.zeros_like(label_maps), [1, 1, 1, 2])
+  x_t, gamma = tiny.noise(model.config), tf.constant([0.3, 0.8])
+  np.testing.assert_array_equal(
+    model.denoise(images, x_t, gamma), model.denoise(images, x_t, gamma, void)
+  )
 
 
 # ---- The loss. ----

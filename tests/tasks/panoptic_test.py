@@ -1,0 +1,280 @@
+import json
+
+import numpy as np
+import pytest
+import shared
+import tensorflow as tf
+import tiny
+
+from data import labels
+from metrics import panoptic_files
+from models import checkpoints, pix2seq_d
+from tasks import panoptic
+
+
+def _outputs(task, image_id, label_map):
+  """A row of `predict_step` with a map of the whole picture's size."""
+  return {
+    'label_map': label_map[None],
+    'image_id': np.array([image_id]),
+    'original_size': np.array([label_map.shape[:2]]),
+    # All of the input is picture.
+    'unpadded_size': np.array([task.config.model.image_size]),
+  }
+
+
+def _truth(task, index):
+  return task.eval_set.example(tf.constant(index, tf.int64))[
+    'label_map'
+  ].numpy()
+
+
+def _score(task, change=lambda label_map: label_map):
+  scorer = task.new_scorer()
+  for index, image_id in enumerate(task.eval_set.image_ids):
+    scorer.update(_outputs(task, image_id, change(_truth(task, index))))
+  return scorer.result()
+
+
+def _coco(tmp_path):
+  folder = shared.path('data', 'coco_panoptic_mini')
+  config = tiny.experiment(
+    model__num_classes=134,
+    model__bits=8,
+    data__name='coco_panoptic',
+    data__dir=str(folder),
+    data__eval_split='val2017',
+    evaluation__write_results=True,
+  )
+  return folder, panoptic.Panoptic(config, str(tmp_path))
+
+
+def test_perfect_scenes_score_100():
+  task = panoptic.Panoptic(tiny.experiment())
+  scores = _score(task)
+  assert scores['PQ'] == scores['SQ'] == scores['RQ'] == 100
+  assert scores['PQ_things'] == scores['PQ_stuff'] == 100
+  assert scores['images'] == 6
+  # Whatever the ids are called.
+  permuted = _score(
+    task, lambda x: np.stack([x[..., 0], (5 * x[..., 1]) % 101], -1)
+  )
+  assert permuted == scores
+
+
+def test_wrong_scenes_score_less():
+  task = panoptic.Panoptic(tiny.experiment())
+  assert _score(task, np.zeros_like)['PQ'] == 0
+  assert 0 < _score(task, lambda x: np.roll(x, 2, axis=1))['PQ'] < 95
+  # Small segments are dropped, and missed.
+  task.config.evaluation.min_segment_pixels = 200
+  assert _score(task)['PQ_things'] < 50
+
+
+def test_perfect_coco_scores_100_and_so_do_its_files(tmp_path):
+  folder, task = _coco(tmp_path)
+  scores = _score(task)
+  assert scores['PQ'] == scores['PQ_things'] == scores['PQ_stuff'] == 100
+  assert scores['images'] == len(list((folder / 'val2017').iterdir()))
+
+
+def test_result_files_have_the_same_score(tmp_path):
+  folder, task = _coco(tmp_path)
+  scores = _score(task, lambda x: np.roll(x, 9, axis=0))
+  assert 5 < scores['PQ'] < 95
+  annotations = folder / 'annotations'
+  result = panoptic_files.score(
+    annotations / 'panoptic_val2017.json',
+    annotations / 'panoptic_val2017',
+    tmp_path / 'panoptic.json',
+    tmp_path / 'panoptic',
+  )
+  for group, suffix in (
+    ('All', ''),
+    ('Things', '_things'),
+    ('Stuff', '_stuff'),
+  ):
+    for name in ('pq', 'sq', 'rq'):
+      assert scores[name.upper() + suffix] == pytest.approx(
+        100 * result[group][name], abs=1e-9
+      )
+
+
+def test_result_files_of_scenes(tmp_path):
+  config = tiny.experiment(evaluation__write_results=True)
+  _score(panoptic.Panoptic(config, str(tmp_path)))
+  content = json.loads((tmp_path / 'panoptic.json').read_text())
+  assert [a['image_id'] for a in content['annotations']] == list(range(6))
+  assert len(list((tmp_path / 'panoptic').glob('*.png'))) == 6
+
+
+def test_no_files_unless_asked_for(tmp_path):
+  _score(panoptic.Panoptic(tiny.experiment(), str(tmp_path)))
+  assert not list(tmp_path.iterdir())
+
+
+def test_prediction_is_cut_and_resized_to_the_picture():
+  config = tiny.experiment()
+  classes = panoptic.Panoptic(config).eval_set.classes
+  # The right half of the 32x32 input is padding; the map is 16x16.
+  label_map = np.zeros([16, 16, 2], np.int32)
+  label_map[:8, :8] = 1, 3
+  label_map[8:, :8] = 4, 2
+  label_map[:, 8:] = 5, 6
+  segment_ids, found = panoptic.to_segments(
+    label_map, (32, 16), (40, 20), config, classes
+  )
+  assert segment_ids.shape == (40, 20)
+  assert np.all(segment_ids[:20] == 3) and np.all(segment_ids[20:] == 2)
+  assert {s['id']: s['category_id'] for s in found} == {3: 1, 2: 4}
+
+
+def test_classes_that_the_data_do_not_have_are_void():
+  config = tiny.experiment(model__num_classes=12)
+  classes = labels.ClassTable([labels.Category(4, 'cup', (1, 2, 3), True)])
+  label_map = np.zeros([16, 16, 2], np.int32)
+  label_map[:8] = 1, 1
+  label_map[8:] = 11, 2
+  segment_ids, found = panoptic.to_segments(
+    label_map, (32, 32), (16, 16), config, classes
+  )
+  assert [s['category_id'] for s in found] == [4]
+  assert not segment_ids[8:].any()
+
+
+def test_model_of_too_few_classes():
+  task = panoptic.Panoptic(tiny.experiment(model__num_classes=6))
+  for split in ('train', 'validation'):
+    with pytest.raises(
+      ValueError, match='num_classes is 6, .* has 7 with void'
+    ):
+      task.dataset(split)
+
+
+# ---- With a network. ----
+
+
+def _task(**changes):
+  task = panoptic.Panoptic(tiny.experiment(**changes))
+  return task, tiny.build()
+
+
+def _predict(task, model, **function):
+  """All predictions; arguments of `tf.function`, if it is to be one."""
+  predict_step = task.predict_step
+  if function:
+    predict_step = tf.function(predict_step, **function)
+  batches = [predict_step(model, batch) for batch in task.eval_dataset()]
+  return {
+    name: np.concatenate([batch[name] for batch in batches])
+    for name in batches[0]
+  }
+
+
+def test_predictions_are_of_every_example_once():
+  task, model = _task()
+  outputs = _predict(task, model, autograph=False)
+  assert outputs['valid'].tolist() == [True] * 6 + [False] * 2
+  assert outputs['image_id'].tolist() == [0, 1, 2, 3, 4, 5, -1, -1]
+  label_map = outputs['label_map']
+  assert label_map.shape == (8, 16, 16, 2) and label_map.dtype == np.int32
+  assert label_map[..., 0].max() <= 6 and label_map[..., 1].max() <= 7
+  assert label_map.min() == 0
+  np.testing.assert_array_equal(outputs['original_size'], [[32, 32]] * 8)
+  valid = outputs.pop('valid')
+  scorer = task.new_scorer()
+  scorer.update({name: value[valid] for name, value in outputs.items()})
+  assert 0 <= scorer.result()['PQ'] < 100
+  assert scorer.result()['images'] == 6
+
+
+def test_prediction_does_not_depend_on_the_batch():
+  task, model = _task(evaluation__sampler__name='ddpm_small')
+  together = _predict(task, model)['label_map'][:6]
+  task.config.evaluation.batch_size = 1
+  alone = _predict(task, model)['label_map']
+  assert np.mean(np.all(together == alone, axis=-1)) > 0.995
+  task.config.evaluation.seed = 1
+  other = _predict(task, model)['label_map']
+  assert np.mean(np.all(other == alone, axis=-1)) < 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('sampler', ['ddim', 'ddpm_small'])
+def test_xla_predicts_the_same(sampler, monkeypatch):
+  # XLA draws other numbers from a seed, so that these stand in for them.
+  def normal(shape, seed):
+    phase = tf.cast(tf.reduce_sum(seed % 1000), tf.float32)
+    numbers = tf.range(np.prod(shape), dtype=tf.float32)
+    return tf.reshape(2 * tf.sin(7.3 * numbers + phase), shape)
+
+  monkeypatch.setattr(tf.random, 'stateless_normal', normal)
+  task, model = _task(evaluation__sampler__name=sampler)
+  plain = _predict(task, model, autograph=False)
+  compiled = _predict(task, model, autograph=False, jit_compile=True)
+  for name in ('image_id', 'valid', 'original_size', 'unpadded_size'):
+    np.testing.assert_array_equal(plain[name], compiled[name])
+  equal = np.all(plain['label_map'] == compiled['label_map'], axis=-1)
+  assert np.mean(equal[:6]) > 0.995
+
+
+def test_loss_has_the_parts_that_it_names():
+  task, model = _task()
+  batch = next(iter(task.train_dataset(0)))
+  assert batch['label_map'][..., 1].numpy().max() <= 7
+  loss, parts = task.loss(model, batch, tf.constant([0, 1]))
+  assert set(parts) == set(task.loss_names)
+  assert np.isfinite(loss)
+
+
+@pytest.mark.parametrize('examples', [None, 3])
+def test_pictures(examples):
+  task, model = _task(evaluation__num_pictures=5, data__eval_examples=examples)
+  pictures = task.pictures(model)
+  assert set(pictures) == {'predictions', 'trajectory'}
+  rows = examples or 5
+  predictions = pictures['predictions']
+  assert predictions.dtype == np.uint8
+  assert predictions.shape == (rows * 132 - 4, 3 * 132 - 4, 3)
+  # The image, and the prediction after 1 and 2 steps.
+  rows = min(rows, 4)
+  assert pictures['trajectory'].shape == (rows * 132 - 4, 3 * 132 - 4, 3)
+
+
+def test_no_pictures():
+  task, model = _task(evaluation__num_pictures=0)
+  assert task.pictures(model) == {}
+
+
+def test_first_weights_follow_the_seed():
+  def weights(seed):
+    config = tiny.experiment(training__seed=seed)
+    return panoptic.Panoptic(config).build_model().get_weights()
+
+  first = weights(0)
+  for a, b in zip(first, weights(0), strict=True):
+    np.testing.assert_array_equal(a, b)
+  # Biases, gains and moving statistics are the same everywhere in a weight.
+  drawn = [i for i, value in enumerate(first) if np.ptp(value)]
+  assert len(drawn) > 50
+  other = weights(1)
+  assert all(np.any(first[i] != other[i]) for i in drawn)
+  # Alike weights do not start alike.
+  assert len({first[i].tobytes() for i in drawn}) == len(drawn)
+
+
+def test_model_starts_from_checkpoints_and_may_freeze_the_encoder(tmp_path):
+  source = tiny.build(seed=5)
+  prefix = tf.train.Checkpoint(model=source).write(str(tmp_path / 'ckpt'))
+  config = tiny.experiment(
+    training__freeze_encoder=True, training__init_checkpoint=(prefix,)
+  )
+  task = panoptic.Panoptic(config)
+  model = task.build_model()
+  assert isinstance(model, pix2seq_d.Pix2SeqD)
+  assert not model.encoder.trainable_variables
+  assert model.decoder.trainable_variables
+  assert 'weights loaded' in task.initialize(model)
+  expected = checkpoints.named_weights(source)
+  for name, weight in checkpoints.named_weights(model).items():
+    np.testing.assert_array_equal(weight, expected[name])

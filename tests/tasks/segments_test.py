@@ -1,0 +1,73 @@
+import numpy as np
+
+from data import labels
+from tasks import segments
+
+_CLASSES = labels.ClassTable(
+  [
+    labels.Category(10, 'cup', (200, 0, 0), True),
+    labels.Category(20, 'sky', (0, 200, 0), False),
+    labels.Category(30, 'cat', (0, 0, 200), True),
+  ]
+)
+
+
+def _segments(classes, ids, min_pixels=0):
+  label_map = np.stack([classes, ids], axis=-1).astype(np.int32)
+  return segments.from_label_map(label_map, _CLASSES, min_pixels)
+
+
+def _found(listed):
+  return {s['id']: s['category_id'] for s in listed}
+
+
+def test_majority_class_of_each_id():
+  segment_ids, listed = _segments(
+    [[1, 1, 2, 2], [3, 1, 2, 1], [3, 3, 0, 2]],
+    [[5, 5, 2, 2], [5, 5, 2, 2], [5, 7, 7, 7]],
+  )
+  # Id 5: four cups, two cats. Id 2: three skies, one cup. Id 7: a cat, a void
+  # and a sky, of which the lowest counts.
+  assert _found(listed) == {2: 20, 5: 10}
+  assert all(s['iscrowd'] == 0 for s in listed)
+  assert segment_ids.dtype == np.int32
+  np.testing.assert_array_equal(
+    segment_ids, [[5, 5, 2, 2], [5, 5, 2, 2], [5, 0, 0, 0]]
+  )
+
+
+def test_ties_go_to_the_lower_class():
+  _, listed = _segments([[3, 2], [2, 3]], [[1, 1], [1, 1]])
+  assert _found(listed) == {1: 20}
+
+
+def test_ids_of_mostly_void_are_void():
+  segment_ids, listed = _segments([[0, 0, 3, 3]], [[4, 4, 4, 1]])
+  assert _found(listed) == {1: 30}
+  np.testing.assert_array_equal(segment_ids, [[0, 0, 0, 1]])
+
+
+def test_id_zero_is_void_whatever_its_class():
+  segment_ids, listed = _segments([[2, 2]], [[0, 0]])
+  assert listed == []
+  np.testing.assert_array_equal(segment_ids, [[0, 0]])
+
+
+def test_small_segments_become_void():
+  classes, ids = [[1, 1, 1, 2, 2, 3]], [[1, 1, 1, 2, 2, 3]]
+  expected = {0: [1, 2, 3], 1: [1, 2, 3], 2: [1, 2], 3: [1], 4: []}
+  for min_pixels, kept in expected.items():
+    segment_ids, listed = _segments(classes, ids, min_pixels)
+    assert list(_found(listed)) == kept
+    assert set(np.unique(segment_ids)) - {0} == set(kept)
+
+
+def test_pixels_of_other_classes_count_for_the_size():
+  # The size is the id's, not that of its majority.
+  _, listed = _segments([[1, 1, 2, 2, 1]], [[9, 9, 9, 9, 9]], min_pixels=5)
+  assert _found(listed) == {9: 10}
+
+
+def test_one_class_may_have_several_segments():
+  _, listed = _segments([[1, 1, 1]], [[1, 2, 3]])
+  assert _found(listed) == {1: 10, 2: 10, 3: 10}
