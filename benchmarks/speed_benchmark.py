@@ -1,7 +1,7 @@
 """Times sampling and training beside the machine's own peak.
 
   python -m benchmarks.speed_benchmark
-  python -m benchmarks.speed_benchmark --experiment=shapes --batch_size=16
+  python -m benchmarks.speed_benchmark --model_of=shapes --batch_size=16
 
 Without an experiment the model is the paper's (94.5 M weights). Floating point
 operations are those of all convolutions and products in the traced graphs,
@@ -26,8 +26,10 @@ from models import pix2seq_d
 from training import ema
 from training import optimizer as optimizer_lib
 
-_EXPERIMENT = flags.DEFINE_string(
-  'experiment', None, 'Whose model to time; the default model if absent.'
+_MODEL_OF = flags.DEFINE_string(
+  'model_of',
+  None,
+  'Experiment whose model to time; the default model if absent.',
 )
 _OVERRIDE = flags.DEFINE_string(
   'model_override', '', 'Fields of the model, as in image_size=[64,64].'
@@ -214,8 +216,8 @@ def report(
 def main(argv) -> None:
   del argv
   experiment = base.Experiment()
-  if _EXPERIMENT.value is not None:
-    experiment = exp_factory.get_exp_config(_EXPERIMENT.value)
+  if _MODEL_OF.value is not None:
+    experiment = exp_factory.get_exp_config(_MODEL_OF.value)
   if _OVERRIDE.value:
     hyperparams.override_params_dict(
       experiment.model, _OVERRIDE.value, is_strict=True
