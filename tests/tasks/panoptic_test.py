@@ -200,16 +200,21 @@ def test_prediction_does_not_depend_on_the_batch():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('sampler', ['ddim', 'ddpm_small'])
-def test_xla_predicts_the_same(sampler, monkeypatch):
+def test_xla_predicts_the_same(monkeypatch):
   # XLA draws other numbers from a seed, so that these stand in for them.
+  numbers = np.random.default_rng(0).normal(size=5000).astype(np.float32)
+
   def normal(shape, seed):
-    phase = tf.cast(tf.reduce_sum(seed % 1000), tf.float32)
-    numbers = tf.range(np.prod(shape), dtype=tf.float32)
-    return tf.reshape(2 * tf.sin(7.3 * numbers + phase), shape)
+    rolled = tf.roll(numbers, seed[0] % 3000, axis=0)
+    return tf.reshape(rolled[: np.prod(shape)], shape)
 
   monkeypatch.setattr(tf.random, 'stateless_normal', normal)
-  task, model = _task(evaluation__sampler__name=sampler)
+  monkeypatch.setattr(
+    tf.random.experimental,
+    'stateless_fold_in',
+    lambda seed, data: 31 * seed + 17 * data + 7,
+  )
+  task, model = _task(evaluation__sampler__name='ddpm_small')
   plain = _predict(task, model, autograph=False)
   compiled = _predict(task, model, autograph=False, jit_compile=True)
   for name in ('image_id', 'valid', 'original_size', 'unpadded_size'):

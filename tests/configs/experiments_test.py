@@ -1,0 +1,137 @@
+import json
+
+import numpy as np
+import pytest
+import tiny
+from official.core import exp_factory
+from PIL import Image
+
+from configs import coco, shapes, validation  # noqa: F401  Register themselves.
+from models import pix2seq_d
+from tasks import panoptic
+from training import state as state_lib
+from training import trainer as trainer_lib
+
+# The factory has no public list of its names; tests register some, too.
+_NAMES = sorted(
+  name
+  for name, factory in exp_factory._REGISTERED_CONFIGS.items()
+  if factory.__module__.startswith('configs.')
+)
+
+
+def _coco_folder(root):
+  """Three pictures of 40x60 with two things and a sky, in COCO's format."""
+  categories = [
+    {'id': 1, 'name': 'person', 'isthing': 1},
+    {'id': 187, 'name': 'sky-other-merged', 'isthing': 0},
+  ]
+  random = np.random.default_rng(0)
+  for split in ('train2017', 'val2017'):
+    content = {'images': [], 'annotations': [], 'categories': categories}
+    masks = root / 'annotations' / f'panoptic_{split}'
+    masks.mkdir(parents=True)
+    (root / split).mkdir()
+    for key in range(1, 4):
+      pixels = random.integers(0, 256, [40, 60, 3]).astype(np.uint8)
+      Image.fromarray(pixels).save(root / split / f'{key}.jpg')
+      ids = np.full([40, 60, 3], [7, 0, 0], np.uint8)
+      ids[10:30, 5:20] = 8, 0, 0
+      ids[12:40, 30:50] = 9, 1, 0
+      Image.fromarray(ids).save(masks / f'{key}.png')
+      content['images'].append(
+        {'id': key, 'file_name': f'{key}.jpg', 'height': 40, 'width': 60}
+      )
+      segments = ((7, 187, 1540), (8, 1, 300), (9 + 256, 1, 560))
+      content['annotations'].append(
+        {
+          'image_id': key,
+          'file_name': f'{key}.png',
+          'segments_info': [
+            {'id': i, 'category_id': c, 'area': area, 'iscrowd': 0}
+            for i, c, area in segments
+          ],
+        }
+      )
+    path = root / 'annotations' / f'panoptic_{split}.json'
+    path.write_text(json.dumps(content))
+  return str(root)
+
+
+def test_what_is_registered():
+  assert _NAMES == [
+    'coco_decoder_pretraining',
+    'coco_panoptic',
+    'coco_panoptic_low_resolution',
+    'coco_panoptic_small',
+    'shapes',
+  ]
+
+
+@pytest.mark.parametrize('name', _NAMES)
+def test_experiment_is_valid_at_its_own_size(name):
+  config = exp_factory.get_exp_config(name)
+  validation.validate(config)
+  pix2seq_d.Pix2SeqD(config.model)
+
+
+@pytest.mark.parametrize('name', _NAMES)
+def test_experiment_makes_a_step_and_a_prediction(name, one_device, tmp_path):
+  config = exp_factory.get_exp_config(name)
+  tiny.shrink(config.model)
+  config.training.batch_size = config.evaluation.batch_size = 2
+  config.evaluation.sampler.steps = 2
+  config.data.shapes.eval_examples = 2
+  if config.data.name == 'coco_panoptic':
+    config.data.dir = _coco_folder(tmp_path)
+  validation.validate(config)
+  task = panoptic.Panoptic(config)
+  state = state_lib.build(task, one_device)
+  trainer = trainer_lib.Trainer(task, state, one_device)
+  trainer.train_loop_begin()
+  trainer.train_step(iter(trainer.train_dataset))
+  trainer.train_loop_end()
+  assert int(state.step) == 1
+  assert trainer.first_bad_step() == -1
+  assert trainer.output['gradient_norm'] > 0
+  outputs = task.predict_step(state.average, next(iter(task.eval_dataset())))
+  outputs = {key: value.numpy() for key, value in outputs.items()}
+  valid = outputs.pop('valid')
+  assert valid.all()
+  scorer = task.new_scorer()
+  scorer.update(outputs)
+  assert 0 <= scorer.result()['PQ'] <= 100
+
+
+@pytest.mark.parametrize(
+  ('name', 'image', 'epochs', 'batch', 'rate', 'warmup', 'jitter', 'color'),
+  [
+    ('coco_decoder_pretraining', 256, 800, 512, 1e-4, 5, (1.0, 3.0), 0.0),
+    ('coco_panoptic_low_resolution', 256, 800, 512, 1e-4, 5, (1.0, 3.0), 1.0),
+    ('coco_panoptic', 1024, 15, 16, 1e-5, 0, (1.0, 1.0), 0.0),
+  ],
+)
+def test_recipes_of_the_paper(
+  name, image, epochs, batch, rate, warmup, jitter, color
+):
+  config = exp_factory.get_exp_config(name)
+  steps_per_epoch = 118_287 // batch
+  model, optimizer = config.model, config.optimizer
+  assert model.image_size == (image, image)
+  assert model.mask_size == (image // 2, image // 2)
+  assert (model.num_classes, model.max_instances, model.bits) == (134, 101, 8)
+  assert (model.input_scaling, config.loss.weight_p) == (0.1, 0.2)
+  assert model.unconditional == (name == 'coco_decoder_pretraining')
+  assert config.training.steps == epochs * steps_per_epoch
+  assert config.training.batch_size == batch
+  assert optimizer.learning_rate == rate
+  assert (optimizer.schedule, optimizer.end_factor) == ('linear', 0.1)
+  assert optimizer.warmup_steps == warmup * steps_per_epoch
+  assert (optimizer.weight_decay, optimizer.clip_norm) == (0.05, 1.0)
+  assert (optimizer.beta_2, optimizer.ema_decay) == (0.999, 0.999)
+  assert not optimizer.ema_warmup
+  assert config.data.augmentation.scale_jitter == jitter
+  assert config.data.augmentation.color_jitter == color
+  sampler = config.evaluation.sampler
+  assert (sampler.name, sampler.steps, sampler.td) == ('ddim', 20, 2.0)
+  assert config.evaluation.min_segment_pixels == 40
