@@ -183,6 +183,7 @@ class Best:
     if f'{checkpoint}.index' not in sources:
       return False  # The run has deleted it in the meantime.
     tf.io.gfile.makedirs(self._directory)
+    old_files = tf.io.gfile.glob(os.path.join(self._directory, 'ckpt-*'))
     targets = [
       os.path.join(self._directory, os.path.basename(source))
       for source in sources
@@ -193,7 +194,6 @@ class Best:
     except tf.errors.NotFoundError:
       return False
     self.value = value
-    old_files = tf.io.gfile.glob(os.path.join(self._directory, 'ckpt-*'))
     name = os.path.basename(checkpoint)
     for target in targets:
       tf.io.gfile.rename(f'{target}.tmp', target, overwrite=True)
