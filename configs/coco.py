@@ -134,7 +134,7 @@ def coco_panoptic_small() -> base.Experiment:
       ema_warmup=True,
     ),
     training=base.Training(
-      steps=3000, batch_size=4, log_every=50, checkpoint_every=500
+      steps=4800, batch_size=4, log_every=50, checkpoint_every=500
     ),
     evaluation=base.Evaluation(
       batch_size=1,
