@@ -101,11 +101,12 @@ class Panoptic:
   def new_scorer(self) -> 'Scorer':
     return Scorer(self.config, self.eval_set, self._results_dir)
 
-  def pictures(self, model) -> Dict[str, np.ndarray]:
+  def pictures(self, model, strategy) -> Dict[str, np.ndarray]:
     """The first examples, and how the sampler arrives at them.
 
     Args:
       model: the model to be shown.
+      strategy: where it is; all its replicas sample the same examples.
 
     Returns:
       'predictions', rows of image, truth and prediction; 'trajectory', rows
@@ -115,10 +116,16 @@ class Panoptic:
     if not count:
       return {}
     rows, trajectories = [], []
+
+    @tf.function
+    def trajectory(image, index):
+      return strategy.run(self._trajectory, args=(model, image, index))
+
     # One at a time: as little memory as an evaluation with one example takes.
     examples = self.eval_dataset().unbatch().filter(lambda x: x['valid'])
     for batch in examples.take(count).batch(1):
-      steps = self._trajectory(model, batch['image'], batch['index']).numpy()
+      steps = trajectory(batch['image'], batch['index'])
+      steps = strategy.experimental_local_results(steps)[0].numpy()
       image_id = int(batch['image_id'][0])
       sizes = (
         batch['unpadded_size'][0].numpy(),
@@ -148,7 +155,6 @@ class Panoptic:
     )
     return pictures.paint(*found, classes)
 
-  @tf.function
   def _trajectory(self, model, image, index):
     """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""
     x_0 = self._sample(model, image, index, trajectory=True)

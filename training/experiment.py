@@ -105,12 +105,16 @@ def save_copy(model_dir: str, directory: str) -> None:
     tf.io.gfile.copy(source, os.path.join(directory, _FILE), overwrite=True)
 
 
-def check_same_model(config: base.Experiment, model_dir: str) -> None:
-  """Refuses to go on with another model than the one of the run's folder.
+def check_same_model(
+  config: base.Experiment, model_dir: str, resumes: bool = False
+) -> None:
+  """Refuses another model than the one of the run's folder.
 
   Args:
     config: the experiment now.
     model_dir: folder of the run.
+    resumes: whether the training is to go on, which takes the optimizer's
+      moments, and so the same trainable weights.
 
   Raises:
     ValueError: if the stored model differs; names the fields.
@@ -118,17 +122,18 @@ def check_same_model(config: base.Experiment, model_dir: str) -> None:
   path = os.path.join(model_dir, _FILE)
   if not tf.io.gfile.exists(path):
     return
-  stored = dict(_flatten(_read(path).get('model', {})))
-  current = dict(_flatten(_lists(config.model.as_dict())))
+  stored = dict(_flatten(_read(path)))
+  current = dict(_flatten(_lists(config.as_dict())))
+  compared = ('model.', 'training.freeze_encoder') if resumes else ('model.',)
   differences = [
-    f'model.{field} is {stored.get(field)} there and {current.get(field)} here'
+    f'{field} is {stored.get(field)} there and {current.get(field)} here'
     for field in sorted(stored.keys() | current.keys())
-    if stored.get(field) != current.get(field)
+    if field.startswith(compared) and stored.get(field) != current.get(field)
   ]
   if differences:
     raise ValueError(
       f'The run in {model_dir} has another model: {"; ".join(differences)}. '
-      'Use the same model section, or another --model_dir.'
+      'Use the same values, or another --model_dir.'
     )
 
 

@@ -46,6 +46,7 @@ class Reporter:
       record: name of the file that takes the scores.
     """
     self._task = task
+    self._strategy = strategy
     self._is_chief = strategy_lib.is_chief(strategy)
     self._metrics_file = os.path.join(model_dir, record)
     self._picture_dir = os.path.join(model_dir, 'pictures')
@@ -88,7 +89,7 @@ class Reporter:
       step: number of updates made.
       model: the model to be shown.
     """
-    pictures = self._task.pictures(model)
+    pictures = self._task.pictures(model, self._strategy)
     if not pictures or not self._is_chief:
       return
     if self._picture_writer is None:

@@ -42,7 +42,7 @@ def train(
   """
   config = task.config
   if tf.train.latest_checkpoint(model_dir):
-    experiment.check_same_model(config, model_dir)
+    experiment.check_same_model(config, model_dir, resumes=True)
   state = state_lib.build(task, strategy)
   progress.say(
     checkpointing.restore_or_initialize(state, task, strategy, model_dir)

@@ -99,8 +99,10 @@ class Task(Protocol):
   def new_scorer(self) -> Scorer:
     """Returns a scorer that has seen nothing."""
 
-  def pictures(self, model: tf_keras.Model) -> Dict[str, Any]:
+  def pictures(
+    self, model: tf_keras.Model, strategy: tf.distribute.Strategy
+  ) -> Dict[str, Any]:
     """Returns pictures of how the model does: name -> uint8 [H, W, 3].
 
-    Called outside `strategy.run`, by all workers.
+    Called by all workers, outside `strategy.run`: the task calls that itself.
     """

@@ -233,9 +233,9 @@ def test_loss_has_the_parts_that_it_names():
 
 
 @pytest.mark.parametrize('examples', [None, 3])
-def test_pictures(examples):
+def test_pictures(examples, one_device):
   task, model = _task(evaluation__num_pictures=5, data__eval_examples=examples)
-  pictures = task.pictures(model)
+  pictures = task.pictures(model, one_device)
   assert set(pictures) == {'predictions', 'trajectory'}
   rows = examples or 5
   predictions = pictures['predictions']
@@ -246,9 +246,9 @@ def test_pictures(examples):
   assert pictures['trajectory'].shape == (rows * 132 - 4, 3 * 132 - 4, 3)
 
 
-def test_no_pictures():
+def test_no_pictures(one_device):
   task, model = _task(evaluation__num_pictures=0)
-  assert task.pictures(model) == {}
+  assert task.pictures(model, one_device) == {}
 
 
 def test_first_weights_follow_the_seed():

@@ -86,6 +86,15 @@ def test_another_model_is_refused_by_name_of_field(tmp_path):
     experiment.check_same_model(config, str(tmp_path))
 
 
+def test_frozen_weights_must_stay_frozen_in_training(tmp_path):
+  config = base.Experiment()
+  experiment.save(config, str(tmp_path))
+  config.training.freeze_encoder = True
+  experiment.check_same_model(config, str(tmp_path))
+  with pytest.raises(ValueError, match='freeze_encoder is False there and Tru'):
+    experiment.check_same_model(config, str(tmp_path), resumes=True)
+
+
 @pytest.mark.parametrize(
   ('field', 'value', 'sentence'),
   [

@@ -1,0 +1,171 @@
+"""The whole program: data, network, loop and scores together."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import killed_program
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+import main
+from tasks import panoptic
+from training import evaluator as evaluator_lib
+from training import experiment
+from training import state as state_lib
+from training import trainer as trainer_lib
+
+_RATE = 3e-3
+_ROOT = pathlib.Path(main.__file__).parent
+
+
+class _Task(panoptic.Panoptic):
+  """Noises a picture alike wherever it is, and keeps the predictions."""
+
+  def loss(self, model, batch, seed):
+    del seed  # It differs between replicas.
+    shape = [*self.config.model.mask_size, 2 * self.config.model.bits]
+
+    def draw(image):
+      key = tf.cast(1000 * tf.reduce_sum(image), tf.int64)
+      t = tf.random.stateless_uniform([], [key, 0])
+      return t, tf.random.stateless_normal(shape, [key, 1])
+
+    t, eps = tf.map_fn(
+      draw, batch['image'], fn_output_signature=(tf.float32, tf.float32)
+    )
+    return model.loss_at(
+      batch['image'],
+      batch['label_map'],
+      t,
+      tf.ensure_shape(eps, [None, *shape]),
+      self.config.loss,
+      training=True,
+    )
+
+  def new_scorer(self):
+    scorer = super().new_scorer()
+    self.seen = {}
+    update = scorer.update
+
+    def keep(outputs):
+      self.seen.update(
+        zip(outputs['image_id'].tolist(), outputs['label_map'], strict=True)
+      )
+      update(outputs)
+
+    scorer.update = keep
+    return scorer
+
+
+def _run(strategy):
+  """Evaluates weights at random, then trains them for three steps."""
+  # The epsilon keeps Adam from making rounding errors large.
+  config = tiny.experiment(
+    optimizer__learning_rate=_RATE, optimizer__epsilon=1e-4
+  )
+  task = _Task(config)
+  state = state_lib.build(task, strategy)
+  with strategy.scope():
+    tiny.randomize(state.model)
+    state.start_average()
+  scores = evaluator_lib.Evaluator(task, state.average, strategy).evaluate(
+    tf.constant(-1)
+  )
+  pictures = task.pictures(state.average, strategy)
+  trainer = trainer_lib.Trainer(task, state, strategy)
+  trainer.train(tf.constant(3))
+  return task, scores, pictures, state, trainer.output
+
+
+@pytest.mark.slow
+def test_two_devices_do_as_one(one_device, two_cpus):
+  task, scores, pictures, one, output = _run(one_device)
+  other_task, other_scores, other_pictures, two, other_output = _run(two_cpus)
+  assert sorted(task.seen) == sorted(other_task.seen) == list(range(6))
+  equal = [
+    np.all(task.seen[i] == other_task.seen[i], axis=-1) for i in range(6)
+  ]
+  assert np.mean(equal) > 0.995
+  assert scores['PQ'] == pytest.approx(other_scores['PQ'], abs=0.5)
+  assert scores['images'] == other_scores['images'] == 6
+  assert pictures.keys() == other_pictures.keys()
+  for name, picture in pictures.items():
+    assert np.mean(picture == other_pictures[name]) > 0.99
+  for name in ('loss', 'loss_class', 'loss_instance', 'gradient_norm'):
+    assert output[name] == pytest.approx(other_output[name], rel=1e-3)
+  for a, b in ((one.model, two.model), (one.average, two.average)):
+    for v, w in zip(a.weights, b.weights, strict=True):
+      np.testing.assert_allclose(
+        v.numpy(), w.numpy(), rtol=1e-4, atol=0.03 * _RATE, err_msg=v.name
+      )
+
+
+def _train(folder, config_file, kill_at=None):
+  """Trains in another process; returns how it ended and what it said."""
+  program = main if kill_at is None else killed_program
+  environment = {
+    **os.environ,
+    'PYTHONPATH': str(_ROOT),
+    'KILL_AT': str(kill_at),
+  }
+  done = subprocess.run(
+    [
+      sys.executable,
+      program.__file__,
+      '--mode=train',
+      f'--model_dir={folder}',
+      f'--config_file={config_file}',
+    ],
+    env=environment,
+    capture_output=True,
+    text=True,
+    timeout=500,
+  )
+  return done.returncode, done.stdout + done.stderr
+
+
+def _values(prefix):
+  reader = tf.train.load_checkpoint(str(prefix))
+  return {
+    key: reader.get_tensor(key)
+    for key in reader.get_variable_to_shape_map()
+    # What is left out counts how often the run was saved.
+    if not key.startswith(('_CHECKPOINTABLE_OBJECT_GRAPH', 'save_counter'))
+  }
+
+
+@pytest.mark.slow
+def test_killed_run_ends_with_the_same_bits_as_a_whole_one(tmp_path):
+  config = tiny.experiment(
+    model__encoder__drop_path=0.1,
+    model__encoder__drop_units=0.1,
+    model__decoder__dropout=0.1,
+    data__shapes__size=40,
+    data__augmentation__scale_jitter=(1.0, 2.0),
+    data__augmentation__color_jitter=0.5,
+    training__steps=14,
+    training__checkpoint_every=4,
+  )
+  experiment.save(config, str(tmp_path))
+  config_file = tmp_path / 'experiment.yaml'
+  whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+  code, text = _train(whole, config_file)
+  assert code == 0, text
+  code, text = _train(cut, config_file, kill_at=11)
+  assert code == -signal.SIGKILL, text
+  assert (cut / 'ckpt-4.index').exists()
+  assert not (cut / 'ckpt-12.index').exists()
+  code, text = _train(cut, config_file)
+  assert code == 0, text
+  assert 'Resumed from' in text
+  expected, actual = _values(whole / 'ckpt-14'), _values(cut / 'ckpt-14')
+  assert expected.keys() == actual.keys()
+  parts = {key.split('/')[0] for key in expected}
+  assert {'model', 'ema', 'optimizer', 'step'} <= parts
+  for key, value in expected.items():
+    np.testing.assert_array_equal(value, actual[key], key)

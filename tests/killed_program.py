@@ -1,0 +1,34 @@
+"""Runs main with its flags, and kills itself with signal 9 in mid-training.
+
+The environment's KILL_AT is the step whose data, once read, are the end.
+"""
+
+import os
+import signal
+
+import tensorflow as tf
+from absl import app
+
+import main
+from data import pipeline
+
+_train_dataset = pipeline.train_dataset
+
+
+def _deadly_dataset(dataset, config, start_step=0, input_context=None):
+  def look(step):
+    if step == int(os.environ['KILL_AT']):
+      os.kill(os.getpid(), signal.SIGKILL)
+    return step
+
+  def pass_on(step, batch):
+    with tf.control_dependencies([tf.numpy_function(look, [step], tf.int64)]):
+      return tf.nest.map_structure(tf.identity, batch)
+
+  batches = _train_dataset(dataset, config, start_step, input_context)
+  return batches.enumerate(start_step).map(pass_on)
+
+
+if __name__ == '__main__':
+  pipeline.train_dataset = _deadly_dataset
+  app.run(main.main)
