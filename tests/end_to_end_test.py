@@ -1,8 +1,10 @@
 """The whole program: data, network, loop and scores together."""
 
+import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 
@@ -105,28 +107,35 @@ def test_two_devices_do_as_one(one_device, two_cpus):
       )
 
 
-def _train(folder, config_file, kill_at=None):
-  """Trains in another process; returns how it ended and what it said."""
+def _start(folder, config_file, *flags, kill_at=None, tf_config=None):
+  """Starts the program in another process, maybe to be killed at a step."""
   program = main if kill_at is None else killed_program
   environment = {
     **os.environ,
     'PYTHONPATH': str(_ROOT),
     'KILL_AT': str(kill_at),
   }
-  done = subprocess.run(
+  if tf_config:
+    environment['TF_CONFIG'] = json.dumps(tf_config)
+  return subprocess.Popen(
     [
       sys.executable,
       program.__file__,
-      '--mode=train',
       f'--model_dir={folder}',
       f'--config_file={config_file}',
+      *flags,
     ],
     env=environment,
-    capture_output=True,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
     text=True,
-    timeout=500,
   )
-  return done.returncode, done.stdout + done.stderr
+
+
+def _finish(process, killed=False):
+  text, _ = process.communicate(timeout=500)
+  assert process.returncode == (-signal.SIGKILL if killed else 0), text
+  return text
 
 
 def _values(prefix):
@@ -154,18 +163,60 @@ def test_killed_run_ends_with_the_same_bits_as_a_whole_one(tmp_path):
   experiment.save(config, str(tmp_path))
   config_file = tmp_path / 'experiment.yaml'
   whole, cut = tmp_path / 'whole', tmp_path / 'cut'
-  code, text = _train(whole, config_file)
-  assert code == 0, text
-  code, text = _train(cut, config_file, kill_at=11)
-  assert code == -signal.SIGKILL, text
+  alone = _start(whole, config_file, '--mode=train')
+  _finish(_start(cut, config_file, '--mode=train', kill_at=11), killed=True)
   assert (cut / 'ckpt-4.index').exists()
   assert not (cut / 'ckpt-12.index').exists()
-  code, text = _train(cut, config_file)
-  assert code == 0, text
+  text = _finish(_start(cut, config_file, '--mode=train'))
   assert 'Resumed from' in text
+  _finish(alone)
   expected, actual = _values(whole / 'ckpt-14'), _values(cut / 'ckpt-14')
   assert expected.keys() == actual.keys()
   parts = {key.split('/')[0] for key in expected}
   assert {'model', 'ema', 'optimizer', 'step'} <= parts
   for key, value in expected.items():
     np.testing.assert_array_equal(value, actual[key], key)
+
+
+def _start_workers(folder, config_file, **more):
+  sockets = [socket.socket() for _ in range(2)]
+  for item in sockets:
+    item.bind(('localhost', 0))
+  addresses = [f'localhost:{item.getsockname()[1]}' for item in sockets]
+  for item in sockets:
+    item.close()
+  return [
+    _start(
+      folder,
+      config_file,
+      '--mode=train_and_eval',
+      '--strategy=multi_worker',
+      tf_config={
+        'cluster': {'worker': addresses},
+        'task': {'type': 'worker', 'index': index},
+      },
+      **more,
+    )
+    for index in range(2)
+  ]
+
+
+@pytest.mark.slow
+def test_two_workers_are_killed_go_on_and_score_every_scene(tmp_path):
+  experiment.save(
+    tiny.experiment(training__steps=16, training__checkpoint_every=1),
+    str(tmp_path),
+  )
+  config_file, folder = tmp_path / 'experiment.yaml', tmp_path / 'run'
+  for worker in _start_workers(folder, config_file, kill_at=14):
+    # One that outlives the other by a moment fails for want of it.
+    worker.communicate(timeout=500)
+    assert worker.returncode
+  assert tf.train.latest_checkpoint(str(folder))
+  assert not (folder / 'ckpt-14.index').exists()
+  for worker in _start_workers(folder, config_file):
+    assert 'Resumed from' in _finish(worker)
+  (line,) = (folder / 'metrics.jsonl').read_text().splitlines()
+  assert json.loads(line)['step'] == 16
+  assert json.loads(line)['metrics']['images'] == 6
+  assert (folder / 'ckpt-16.index').exists()

@@ -1,6 +1,7 @@
 """Runs main with its flags, and kills itself with signal 9 in mid-training.
 
-The environment's KILL_AT is the step whose data, once read, are the end.
+The environment's KILL_AT is the step whose data, once read, are the end; data
+are read some steps ahead.
 """
 
 import os
