@@ -158,6 +158,9 @@ class Optimizer(hyperparams.Config):
   beta_1: float = 0.9
   beta_2: float = 0.999
   epsilon: float = 1e-8
+  # A kernel of n > base_fan_in inputs learns at learning_rate * base_fan_in / n
+  # (muP, arXiv 2203.03466); 0: all variables alike, as in the paper.
+  base_fan_in: int = 0
   weight_decay: float = 0.05  # Decoupled, on all variables.
   clip_norm: float = 1.0  # Of the global gradient; 0: off.
   accumulation_steps: int = 1  # Micro-batches per update.

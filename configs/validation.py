@@ -39,6 +39,7 @@ _NOT_NEGATIVE = (
   'model.past_masks',
   'loss.weight_p',
   'optimizer.warmup_steps',
+  'optimizer.base_fan_in',
   'optimizer.weight_decay',
   'optimizer.clip_norm',
   'training.pictures_every',

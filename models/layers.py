@@ -116,6 +116,11 @@ def affine(x: tf.Tensor, a: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
   return x * a[:, None, None] + c[:, None, None]
 
 
+def num_groups(width: int) -> int:
+  """The groups of a group norm of that width."""
+  return max(min(width // 4, 32), 1)
+
+
 class GroupNorm(tf_keras.layers.Layer):
   """Group normalisation, optionally followed by a scale and shift.
 
@@ -125,7 +130,7 @@ class GroupNorm(tf_keras.layers.Layer):
 
   def __init__(self, width: int, **kwargs):
     super().__init__(**kwargs)
-    self._groups = max(min(width // 4, 32), 1)
+    self._groups = num_groups(width)
 
   def build(self, shape):
     channels = shape[-1]

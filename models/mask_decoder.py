@@ -289,7 +289,7 @@ def feature_channels(config: base.Model) -> int:
 
 
 def check_sizes(config: base.Model) -> None:
-  """Raises ValueError where image or mask do not fit the strides."""
+  """Raises ValueError where sizes do not fit the strides or the norms."""
   stride = 2 ** (resnet.num_stages(config.encoder.resnet) + 1)
   levels: Tuple[int, ...] = config.decoder.channel_multipliers
   for name, size, unit in (
@@ -302,3 +302,21 @@ def check_sizes(config: base.Model) -> None:
         'stride of the network'
       )
   image_encoder.merge_factor(config.image_size, config.mask_size)
+  _check_widths(config.decoder)
+
+
+def _check_widths(config: base.MaskDecoder) -> None:
+  dim, widths = config.dim, [config.dim * m for m in config.channel_multipliers]
+  # What the norms see: each level alone, and joined to its skips on the way up.
+  seen = [(w, w) for w in (*widths, *(2 * w for w in widths))]
+  joined = zip(widths, [*widths[1:], config.transformer_dim], strict=True)
+  seen += [(a + b, a + b) for a, b in joined]
+  seen.append((config.transformer_dim, widths[-1]))
+  for norm, width in seen:
+    if width % layers.num_groups(norm):
+      raise ValueError(
+        f'model.decoder: {width} channels do not divide into the '
+        f'{layers.num_groups(norm)} groups of a norm; choose a dim (now {dim}) '
+        f'and a transformer_dim (now {config.transformer_dim}) that are '
+        'multiples of 4, and of 32 where such sums of them exceed 128'
+      )

@@ -83,6 +83,7 @@ class AdamW(tf.Module):
     """
     super().__init__(name='adamw')
     self._config = config
+    self._scales = [rate_scale(v, config.base_fan_in) for v in variables]
     self.m = [_zeros_like(variable) for variable in variables]
     self.v = [_zeros_like(variable) for variable in variables]
 
@@ -98,19 +99,22 @@ class AdamW(tf.Module):
     Args:
       variables: those of the constructor.
       gradients: one for each variable, the same on all replicas.
-      rate: float32 scalar, the learning rate.
+      rate: float32 scalar, the learning rate before `rate_scale`.
       step: integer scalar, number of updates made before.
     """
     config = self._config
     n = tf.cast(step + 1, tf.float32)
     beta1_power = tf.pow(config.beta_1, n)
     beta2_power = tf.pow(config.beta_2, n)
-    for w, m, v, gradient in zip(
-      variables, self.m, self.v, gradients, strict=True
+    for w, m, v, gradient, scale in zip(
+      variables, self.m, self.v, gradients, self._scales, strict=True
     ):
+      scaled_rate = rate * scale
       if config.weight_decay:
         tf.raw_ops.ResourceApplyGradientDescent(
-          var=w.handle, alpha=rate * config.weight_decay, delta=w.read_value()
+          var=w.handle,
+          alpha=scaled_rate * config.weight_decay,
+          delta=w.read_value(),
         )
       tf.raw_ops.ResourceApplyAdam(
         var=w.handle,
@@ -118,12 +122,34 @@ class AdamW(tf.Module):
         v=v.handle,
         beta1_power=beta1_power,
         beta2_power=beta2_power,
-        lr=rate,
+        lr=scaled_rate,
         beta1=config.beta_1,
         beta2=config.beta_2,
         epsilon=config.epsilon,
         grad=gradient,
       )
+
+
+def rate_scale(variable: tf.Variable, base_fan_in: int) -> float:
+  """The share of the learning rate at which a variable learns.
+
+  Adam moves every weight by about the learning rate, whatever its layer; the
+  output of a layer with n inputs moves n times as far. With 1 / n in the rate
+  all layers change at one pace (muP, arXiv 2203.03466).
+
+  Args:
+    variable: a kernel, whose last axes are its outputs, or something else.
+    base_fan_in: inputs up to which a kernel has the full rate; 0: no limit.
+
+  Returns:
+    min(1, base_fan_in / n) for kernels, 1 for others.
+  """
+  path = variable.name.split(':')[0].split('/')
+  if not base_fan_in or path[-1] != 'kernel':
+    return 1.0
+  # Those that split into heads have two output axes.
+  outputs = 2 if path[-2:-1] and path[-2] in ('query', 'key', 'value') else 1
+  return min(1.0, base_fan_in / math.prod(variable.shape[:-outputs]))
 
 
 def _zeros_like(variable: tf.Variable) -> tf.Variable:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
 from configs import base
 from training import optimizer
@@ -60,19 +61,25 @@ def test_clip_bounds_the_norm_of_all_gradients(clip_norm, expected):
   np.testing.assert_allclose(values, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize('jit_compile', [False, True])
-def test_adamw_equals_its_equations(jit_compile):
-  config = base.Optimizer(weight_decay=0.1, epsilon=1e-3)
+@pytest.mark.parametrize(
+  ('jit_compile', 'base_fan_in'), [(False, 0), (True, 0), (False, 2)]
+)
+def test_adamw_equals_its_equations(jit_compile, base_fan_in):
+  config = base.Optimizer(
+    weight_decay=0.1, epsilon=1e-3, base_fan_in=base_fan_in
+  )
   rate = 0.3
   random = np.random.default_rng(0)
   w = random.normal(size=[3, 2])
-  variable = tf.Variable(w, dtype=tf.float32)
+  variable = tf.Variable(w, dtype=tf.float32, name='kernel')
   adamw = optimizer.AdamW(config, [variable])
 
   @tf.function(jit_compile=jit_compile)
   def apply(gradient, step):
-    adamw.apply([variable], [gradient], tf.constant(rate), step)
+    adamw.apply([variable], [gradient], tf.constant(0.3), step)
 
+  if base_fan_in:
+    rate *= base_fan_in / 3
   m, v = np.zeros_like(w), np.zeros_like(w)
   for step in range(5):
     g = random.normal(size=w.shape)
@@ -83,3 +90,27 @@ def test_adamw_equals_its_equations(jit_compile):
     w = w - rate * 0.1 * w
     w = w - rate * correction * m / (np.sqrt(v) + 1e-3)
   np.testing.assert_allclose(variable.numpy(), w, rtol=1e-4, atol=1e-5)
+
+
+def test_rate_scale_is_of_the_inputs_of_a_kernel():
+  model = tiny.build()
+  scales = {
+    v.name: optimizer.rate_scale(v, 8) for v in model.trainable_variables
+  }
+
+  def scale(end):
+    (value,) = {s for name, s in scales.items() if name.endswith(end)}
+    return value
+
+  middle = 'decoder/middle/'
+  assert scale('decoder/down_0_0/conv_0/kernel:0') == 8 / (9 * 8)
+  assert scale('decoder/conv_out/kernel:0') == 1.0
+  assert scale(f'{middle}conv_out/kernel:0') == 8 / 16
+  assert (
+    scale(f'{middle}transformer_0/self_attention/query/kernel:0') == 8 / 16
+  )
+  assert scale('self_attention/output/kernel:0') == 8 / 16
+  assert {s for name, s in scales.items() if 'kernel' not in name} == {1.0}
+  assert all(
+    optimizer.rate_scale(v, 0) == 1.0 for v in model.trainable_variables
+  )
