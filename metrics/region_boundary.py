@@ -150,11 +150,9 @@ def boundary_accuracy(
     some_pred, pred_match / np.maximum(pred_size, 1)[:, None], 1
   )
   recall = np.where(some_gt, gt_match / np.maximum(gt_size, 1), 1)
-  # One boundary alone: precision and recall are 1 and 0, and F is 0.
-  alone = some_pred != some_gt
+  # Of one boundary alone, either is 0; of none, both are 1.
   total = precision + recall
-  f = 2 * precision * recall / np.where(total > 0, total, 1)
-  return np.where(alone, 0.0, f)
+  return 2 * precision * recall / np.where(total > 0, total, 1)
 
 
 def region_similarity(overlap: np.ndarray) -> np.ndarray:

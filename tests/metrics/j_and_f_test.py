@@ -62,7 +62,11 @@ def test_a_proposal_that_is_empty_fits_an_unseen_object():
   assert score('unsupervised', ('0022', '0022'))['global']['J-Mean'] == 1.0
   # As many empty proposals as there are objects take part, never more.
   assert score('unsupervised', ('0022', '0011'))['global']['J-Mean'] == 1.0
-  assert score('unsupervised', ('1000', '0011'))['global']['J-Mean'] == 0.0
+  lost, empty = ('1000', '0001'), ('0000', '0001')
+  assert score('unsupervised', lost, empty)['global']['J-Mean'] == 0.0
+  # Nor more than there are ids: here id 1 is one that is never used.
+  lost, empty = ('1000', '0002'), ('0000', '0002')
+  assert score('unsupervised', lost, empty)['global']['J-Mean'] == 0.5
 
 
 def test_the_first_frame_tells_the_number_of_objects():

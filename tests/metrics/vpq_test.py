@@ -119,6 +119,12 @@ def test_void_leaves_unions_and_excuses():
   assert counts(score(([CAR], [VOID])), 1) == (0, 0, 1)
 
 
+def test_instances_of_void_have_no_meaning():
+  result = score(([CAR, 95, 96], [CAR, CAR, 97]))
+  assert result == score(([CAR, VOID, VOID], [CAR, CAR, VOID]))
+  assert result['per_length'][1]['Things']['pq'] == 1.0
+
+
 def test_single_frames_score_as_images():
   rng = np.random.default_rng(0)
   labels = np.array([VOID, ROAD, 10, CROWD, 21, 22])
