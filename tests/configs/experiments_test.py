@@ -6,7 +6,12 @@ import tiny
 from official.core import exp_factory
 from PIL import Image
 
-from configs import coco, shapes, validation  # noqa: F401  Register themselves.
+from configs import (  # noqa: F401  Experiments register themselves.
+  cityscapes,
+  coco,
+  shapes,
+  validation,
+)
 from models import pix2seq_d
 from tasks import panoptic
 from training import state as state_lib
