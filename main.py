@@ -141,6 +141,14 @@ def main(argv) -> None:
     if _DEBUG.value or not found:
       raise
     sys.exit(f'FATAL: {found[1]}')
+  except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError) as error:
+    # A file that went away, or that may not be read: "path; reason".
+    found = re.search(
+      r'(\S+); (No such file or directory|Permission denied)', error.message
+    )
+    if _DEBUG.value or not found:
+      raise
+    sys.exit(f'FATAL: {found[1]} cannot be read: {found[2]}; put it back.')
 
 
 if __name__ == '__main__':

@@ -245,13 +245,15 @@ def coco_builder(data_dir: str, folder: str | None, skipped):
     folder: Root of the tree; None: TFDS downloads it.
     skipped: Names of images to leave out, as the JSON file has them.
   """
-  cls = tfds.object_detection.Coco
-  config = copy.copy(cls.builder_configs['2017_panoptic'])
+  builder = tfds.object_detection.Coco(
+    data_dir=data_dir, config='2017_panoptic'
+  )
   if folder is not None:
+    # The registered configuration must stay as it is.
+    config = copy.copy(builder.builder_config)
     present = coco.splits_of(folder)
     config.splits = [s for s in config.splits if s.images in present]
-  builder = cls(data_dir=data_dir, config=config)
-  if folder is not None:
+    builder._builder_config = config
     archives = os.path.join(folder, 'annotations')
     _feed(builder, _Unpacked(folder, archives), skipped)
   return builder

@@ -8,13 +8,7 @@ import sys
 
 from absl import app, flags
 
-from data import builders, checking, prepare, records, source
-
-_DATASET = flags.DEFINE_enum(
-  'dataset', 'panoptic_folder', sorted(records.KINDS), 'Whose tree it is.'
-)
-_DIR = flags.DEFINE_string('dir', '', 'Root of the files.')
-_ALL = flags.DEFINE_bool('all', False, 'List all bad files, not the first.')
+from data import builders, checking, official, records, source
 
 
 def check(name: str, folder: str, list_all: bool = False) -> checking.Checked:
@@ -29,11 +23,11 @@ def check(name: str, folder: str, list_all: bool = False) -> checking.Checked:
     FileNotFoundError, PermissionError, ValueError: On the first thing that is
       wrong; with `list_all`, on what is wrong beside single frames.
   """
-  frames = prepare.list_frames(name, folder)
+  frames = official.list_frames(name, folder)
   found = checking.check(
     frames,
-    prepare.encoding_of(name),
-    prepare.find_segments(name),
+    official.encoding_of(name),
+    official.find_segments(name),
     skip_bad=list_all,
   )
   for split, listed in frames.items():
@@ -52,12 +46,21 @@ def check(name: str, folder: str, list_all: bool = False) -> checking.Checked:
   return found
 
 
+def _define_flags() -> None:
+  flags.DEFINE_enum(
+    'dataset', 'panoptic_folder', sorted(records.KINDS), 'Whose tree it is.'
+  )
+  flags.DEFINE_string('dir', None, 'Root of the files.', required=True)
+  flags.DEFINE_bool('all', False, 'List all bad files, not the first.')
+
+
 def main(argv) -> None:
   """Runs the flags; what is wrong is one line a file, not a trace."""
   if len(argv) > 1:
     raise app.UsageError(f'Not a flag: {argv[1]!r}.')
+  values = flags.FLAGS
   try:
-    found = check(_DATASET.value, _DIR.value, _ALL.value)
+    found = check(values.dataset, values.dir, values.all)
   except (ValueError, OSError) as error:
     hint = ''
     if isinstance(error, source.BadFile):
@@ -71,4 +74,5 @@ def main(argv) -> None:
 
 
 if __name__ == '__main__':
+  _define_flags()
   app.run(main)

@@ -59,7 +59,7 @@ def missing_files(folder: str, names: Sequence[str]) -> List[str]:
 
   @functools.cache
   def present(subfolder):
-    path = os.path.join(folder, subfolder)
+    path = os.path.join(folder, subfolder) if subfolder else folder
     return frozenset(listing(path)) if os.path.isdir(path) else frozenset()
 
   return [

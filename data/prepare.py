@@ -12,40 +12,11 @@ import collections
 import os
 import shutil
 import sys
-from typing import Dict, Mapping, Sequence
+from typing import Mapping, Sequence
 
 from absl import app, flags
 
-from data import (
-  builders,
-  checking,
-  coco,
-  davis,
-  encodings,
-  records,
-  source,
-)
-
-_BUILDERS = {
-  'cityscapes': builders.CityscapesPanoptic,
-  'kitti_step': builders.KittiStep,
-  'panoptic_folder': builders.PanopticFolder,
-}
-
-_DATASET = flags.DEFINE_enum(
-  'dataset', None, sorted(records.KINDS), 'What to prepare.'
-)
-_MANUAL_DIR = flags.DEFINE_string(
-  'manual_dir',
-  '',
-  'Root of the official files; for coco_panoptic and davis, "" downloads them.',
-)
-_DATA_DIR = flags.DEFINE_string(
-  'data_dir', '~/tensorflow_datasets', 'Where to write, and data.dir then.'
-)
-_SKIP_BAD = flags.DEFINE_bool(
-  'skip_bad', False, 'Leave bad files out and list them.'
-)
+from data import builders, checking, coco, official, records, source
 
 
 def prepare(
@@ -76,10 +47,10 @@ def prepare(
     return folder
   if manual_dir:
     _prepare_tree(name, manual_dir, data_dir, skip_bad)
-  elif name in _BUILDERS:
+  elif name in official.BUILDERS:
     raise ValueError(
       f'--manual_dir is empty: {name} cannot be downloaded by a program. '
-      + _BUILDERS[name].MANUAL_DOWNLOAD_INSTRUCTIONS
+      + official.BUILDERS[name].MANUAL_DOWNLOAD_INSTRUCTIONS
     )
   else:
     _builder(name, '', data_dir, {}, frozenset()).download_and_prepare()
@@ -100,52 +71,15 @@ def summary(split: str, content) -> str:
   )
 
 
-def list_frames(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
-  """The frames of an official tree, by split.
-
-  Raises:
-    FileNotFoundError, PermissionError, ValueError: On the first thing that is
-      wrong with folders and annotations.
-  """
-  if not os.path.isdir(folder):
-    raise FileNotFoundError(
-      f'{folder} does not exist: --manual_dir must be the root of the files'
-    )
-  if name == 'davis':
-    return {split: davis.list_frames(folder, split) for split in davis.SPLITS}
-  if name in ('coco_panoptic', 'panoptic_folder'):
-    splits = coco.splits_of(folder)
-    if name == 'coco_panoptic':
-      splits = [s for s in splits if s in records.KINDS[name].splits]
-    # With none, reading the first tells what is missing.
-    return {
-      split: builders.coco_frames(folder, split)
-      for split in splits or ['train2017']
-    }
-  return _BUILDERS[name].frames(folder)
-
-
-def find_segments(name: str):
-  """How segments are found in labels; None where an annotation tells them."""
-  if name == 'davis':
-    return davis.find_segments
-  return _BUILDERS[name].find_segments if name in _BUILDERS else None
-
-
-def encoding_of(name: str) -> encodings.Encoding:
-  """Of the label files in the official tree."""
-  return records.KINDS[name].encoding
-
-
 def _prepare_tree(name, manual_dir, data_dir, skip_bad) -> None:
-  frames = list_frames(name, manual_dir)
+  frames = official.list_frames(name, manual_dir)
   os.makedirs(data_dir, exist_ok=True)
   _require_room(frames, data_dir)
   journal = os.path.join(data_dir, f'.pix2seq_d-checked-{name}.jsonl')
   checked = checking.check(
     frames,
-    encoding_of(name),
-    find_segments(name),
+    official.encoding_of(name),
+    official.find_segments(name),
     journal,
     skip_bad,
   )
@@ -157,7 +91,7 @@ def _prepare_tree(name, manual_dir, data_dir, skip_bad) -> None:
       raise ValueError(f'no frame of {split} in {manual_dir} is good')
   _remove_leftovers(name, data_dir)
   builder = _builder(name, manual_dir, data_dir, frames, skipped)
-  if name in _BUILDERS:
+  if name in official.BUILDERS:
     builder.checked, builder.skipped = checked.segments, skipped
   import tensorflow_datasets as tfds
 
@@ -204,7 +138,7 @@ def _builder(name, manual_dir, data_dir, frames, skipped):
     return builders.PanopticFolder(
       categories=_categories(manual_dir), data_dir=data_dir
     )
-  return _BUILDERS[name](data_dir=data_dir)
+  return official.BUILDERS[name](data_dir=data_dir)
 
 
 def _categories(folder: str) -> list:
@@ -258,26 +192,42 @@ def _splits(folder: str) -> Sequence[str]:
   return sorted(tfds.builder_from_directory(folder).info.splits)
 
 
+def _define_flags() -> None:
+  flags.DEFINE_enum(
+    'dataset', None, sorted(records.KINDS), 'What to prepare.', required=True
+  )
+  flags.DEFINE_string(
+    'manual_dir',
+    '',
+    'Root of the official files; COCO and DAVIS are downloaded without it.',
+  )
+  flags.DEFINE_string(
+    'data_dir', '~/tensorflow_datasets', 'Where to write; data.dir later.'
+  )
+  flags.DEFINE_bool('skip_bad', False, 'Leave bad files out and list them.')
+
+
 def main(argv) -> None:
   """Runs the flags; an error of the user's is one line, not a trace."""
   if len(argv) > 1:
     raise app.UsageError(f'Not a flag: {argv[1]!r}.')
+  values = flags.FLAGS
   try:
     folder = prepare(
-      _DATASET.value, _MANUAL_DIR.value, _DATA_DIR.value, _SKIP_BAD.value
+      values.dataset, values.manual_dir, values.data_dir, values.skip_bad
     )
   except (ValueError, OSError) as error:
     hint = ''
     if isinstance(error, source.BadFile):
       hint = '; or leave such files out with --skip_bad'
     sys.exit(f'FATAL: {error}{hint}')
-  data_dir = os.path.abspath(os.path.expanduser(_DATA_DIR.value))
+  data_dir = os.path.abspath(os.path.expanduser(values.data_dir))
   print(
-    f'{folder} is ready: --params_override=data.name={_DATASET.value},'
+    f'{folder} is ready: --params_override=data.name={values.dataset},'
     f'data.source=tfds,data.dir={data_dir}'
   )
 
 
 if __name__ == '__main__':
-  flags.mark_flag_as_required('dataset')
+  _define_flags()
   app.run(main)

@@ -1,21 +1,13 @@
 """Splits of prepared TFDS data sets, read in any order.
 
-TFDS shuffles its records and gives no access to a single one in a plain
-TFRecord file. But JPEG and PNG files stand in the records as they are; so their
-places in the shards are looked up once, when a set is prepared or first
-opened, and kept beside the shards in `pix2seq_d-<split>.npz`. From then on a
-prepared set is a catalogue like a folder's: any example can be read by itself,
-in the graph, without parsing its record, and a run resumes at once wherever it
-was. (Array records would allow the same, but only from Python, and not for
-sets that were prepared otherwise.)
+With the index of where each picture lies (see `data.record_index`), a prepared
+split is a catalogue like a folder's, and a run resumes at once wherever it was.
 """
 
 import os
-import struct
-from typing import Callable, Dict, Iterator, List, NamedTuple, Tuple
+from typing import List
 
 import numpy as np
-import tensorflow as tf
 
 from data import (
   blobs,
@@ -26,43 +18,10 @@ from data import (
   encodings,
   kitti_step,
   labels,
+  record_index,
   source,
 )
-
-_VERSION = 1  # Of the index file.
-
-
-class Entry(NamedTuple):
-  """What a record says of one frame."""
-
-  image: bytes
-  labels: bytes
-  name: str
-  image_id: int
-  sequence: str
-  frame: int
-  segments: List[source.Segment]
-
-
-Features = Dict[str, list]
-
-
-class Kind(NamedTuple):
-  """How the records of a data set are to be understood.
-
-  Attributes:
-    folder: Below the data directory, without the version.
-    splits: TFDS' names of splits, by ours.
-    entries: A record's features to its frames.
-    class_table: The classes; None: the set's own metadata tell.
-    encoding: Of the labels.
-  """
-
-  folder: str
-  splits: Dict[str, str]
-  entries: Callable[[Features], List[Entry]]
-  class_table: Callable[[], labels.ClassTable] | None
-  encoding: encodings.Encoding
+from data.record_index import Entry, Features, Kind
 
 
 def open_split(name: str, data_dir: str, split: str) -> catalogue.Catalogue:
@@ -103,7 +62,7 @@ def open_split(name: str, data_dir: str, split: str) -> catalogue.Catalogue:
     classes = kind.class_table()
   if name == 'coco_panoptic':
     _require_coco(info, classes, folder)
-  index = _index(kind, folder, info.splits[split])
+  index = record_index.load(kind, folder, info.splits[split])
   count = len(index['image_id'])
 
   def of(part):
@@ -173,106 +132,6 @@ def _require_coco(info, classes: labels.ClassTable, folder: str) -> None:
     )
 
 
-def _index(kind: Kind, folder: str, split) -> Dict[str, np.ndarray]:
-  """Reads the index of a split, or makes and keeps it."""
-  path = os.path.join(folder, f'pix2seq_d-{split.name}.npz')
-  lengths = np.array(split.shard_lengths, np.int64)
-  if os.path.exists(path):
-    with np.load(path) as stored:
-      index = dict(stored)
-    if (index['version'], *index['lengths']) == (_VERSION, *lengths):
-      return index
-  index = _make_index(kind, folder, [str(p) for p in split.filepaths])
-  index['version'], index['lengths'] = np.array(_VERSION), lengths
-  temporary = f'{path}.{os.getpid()}.tmp'
-  try:
-    with open(temporary, 'wb') as file:
-      np.savez(file, **index)
-    os.replace(temporary, path)
-  except PermissionError:
-    print(f'{folder} cannot be written, so its index is made at every start')
-  return index
-
-
-def _make_index(kind, folder, files) -> Dict[str, np.ndarray]:
-  """Goes through all records once."""
-  columns = {
-    name: []
-    for name in ('shard', 'image_start', 'image_length', 'labels_start')
-    + ('labels_length', 'name', 'image_id', 'sequence', 'frame', 'size')
-  }
-  infos = []
-  for number, path in enumerate(files):
-    for start, record in _records(path):
-      for entry in kind.entries(_features(record)):
-        size, segments = _describe(kind, entry, path)
-        infos.append([segment._asdict() for segment in segments])
-        row = {
-          'shard': number,
-          # Protocol buffers keep bytes as they are and in one piece.
-          'image_start': start + record.index(entry.image),
-          'image_length': len(entry.image),
-          'labels_start': start + record.index(entry.labels),
-          'labels_length': len(entry.labels),
-          'name': entry.name,
-          'image_id': entry.image_id,
-          'sequence': entry.sequence,
-          'frame': entry.frame,
-          'size': size,
-        }
-        for key, value in row.items():
-          columns[key].append(value)
-  index = {key: np.array(values) for key, values in columns.items()}
-  order = np.lexsort((index['image_id'], index['frame'], index['sequence']))
-  index = {key: values[order] for key, values in index.items()}
-  index['shard'] = index['shard'].astype(np.int32)
-  index['size'] = index['size'].astype(np.int32).reshape(-1, 2)
-  if not index['image_id'].all():  # The records have none.
-    index['image_id'] = np.arange(1, len(order) + 1)
-  splits, segments = catalogue.flatten([infos[i] for i in order])
-  index['splits'], index['segments'] = splits, segments
-  index['shards'] = np.array([os.path.basename(path) for path in files])
-  return index
-
-
-def _describe(kind, entry, path) -> Tuple[Tuple[int, int], list]:
-  """A frame's size and segments, the latter found where they are not told."""
-  size = tuple(blobs.size_of(tf.constant(entry.image)).numpy())
-  if entry.segments is not None:
-    return size, entry.segments
-  try:
-    ids = encodings.read_segment_ids(entry.labels, kind.encoding)
-  except ValueError as error:
-    raise ValueError(f'{path}, {entry.name}: {error}') from error
-  values, areas = encodings.areas(ids)
-  return size, davis.find_segments(values[values > 0], areas[values > 0])
-
-
-def _records(path: str) -> Iterator[Tuple[int, bytes]]:
-  """The records of a TFRecord file, and where each starts."""
-  with tf.io.gfile.GFile(path, 'rb') as file:
-    start = 0
-    while header := file.read(12):  # Length and its checksum.
-      record = (
-        file.read(struct.unpack('<Q', header[:8])[0])
-        if (len(header) == 12)
-        else b''
-      )
-      if len(file.read(4)) < 4:  # The record's checksum.
-        raise ValueError(f'{path} is cut short: prepare the data set again')
-      yield start + 12, record
-      start += 16 + len(record)
-
-
-def _features(record: bytes) -> Features:
-  """The features of a serialized example, as lists."""
-  example = tf.train.Example.FromString(record)
-  return {
-    name: getattr(feature, feature.WhichOneof('kind') or 'bytes_list').value
-    for name, feature in example.features.feature.items()
-  }
-
-
 def _coco_entries(features: Features) -> List[Entry]:
   """Records of TFDS' `coco/2017_panoptic`."""
   categories = coco_classes.class_table().categories
@@ -304,7 +163,7 @@ def _davis_entries(features: Features) -> List[Entry]:
   )
   return [
     Entry(
-      image, labels_, f'{name.decode()}/{i:05d}.png', 0, name.decode(), i, None
+      image, labels_, f'{name.decode()}/{i:05d}.png', -1, name.decode(), i, None
     )
     for i, (image, labels_) in enumerate(pairs)
   ]
@@ -352,6 +211,7 @@ KINDS = {
     _davis_entries,
     davis.class_table,
     davis.ENCODING,
+    davis.find_segments,
   ),
   'panoptic_folder': Kind(
     'panoptic_folder', {}, _own_entries, None, encodings.RGB

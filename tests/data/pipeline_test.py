@@ -191,3 +191,22 @@ def test_uneven_shares_are_refused():
     pipeline.train_dataset(Numbered(9), config, input_context=context)
   with pytest.raises(ValueError, match='evaluation.batch_size is 5'):
     pipeline.eval_dataset(Numbered(9), config, input_context=context)
+
+
+def test_a_service_delivers_every_batch_once():
+  """Two workers of a tf.data service share the batches of a stream."""
+  service = tf.data.experimental.service
+  dispatcher = service.DispatchServer()
+  address = dispatcher.target.split('://')[1]
+  workers = [
+    service.WorkerServer(service.WorkerConfig(dispatcher_address=address))
+    for _ in range(2)
+  ]
+  config = _experiment(batch_size=7)
+  plain = _take(pipeline.train_dataset(Numbered(21), config), 6)
+  config.data.service = dispatcher.target
+  served = _take(pipeline.train_dataset(Numbered(21), config), 40)
+  keys = [batch['image'].tobytes() for batch in served]
+  for batch in plain:
+    assert keys.count(batch['image'].tobytes()) == 1
+  del workers
