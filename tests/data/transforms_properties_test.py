@@ -11,7 +11,7 @@ from data import transforms
 _sides = st.integers(1, 90)
 _targets = st.sampled_from([(32, 32), (24, 48), (40, 16)])
 _jitters = st.sampled_from([(1.0, 1.0), (0.5, 1.0), (0.7, 2.0), (1.0, 3.0)])
-_settings = hypothesis.settings(max_examples=60, deadline=None)
+_settings = hypothesis.settings(max_examples=25, deadline=None)
 
 
 def _ramps(height, width):
