@@ -43,7 +43,9 @@ def experiment(
   config.data.name, config.data.dir = name, folder
   of_folder = 'folder' if name == 'coco_panoptic' else 'tfds'
   config.data.source = source or of_folder
-  config.data.augmentation = base.Augmentation((1.0, 3.0), True, 1.0)
+  config.data.augmentation = base.Augmentation(
+    scale_jitter=(1.0, 3.0), color_jitter=1.0
+  )
   config.model.image_size = tuple(size)
   config.model.mask_size = tuple(side // 2 for side in size)
   config.training.batch_size = config.evaluation.batch_size = batch_size

@@ -147,7 +147,7 @@ _COCO = {
   ),
   'wrong directory level': (
     _nest,
-    'does not exist.*it looks as if .*/coco were meant',
+    'has no annotations/panoptic_.*it looks as if .*/coco were meant',
   ),
 }
 
