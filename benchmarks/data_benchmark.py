@@ -1,0 +1,192 @@
+"""Images per second of the input pipelines, beside the bare decoding.
+
+  python -m benchmarks.data_benchmark --dir=/path/to/coco_panoptic_100
+  python -m benchmarks.data_benchmark --dataset=kitti_step --dir=DATA_DIR
+
+The bare rate is what decoding the same JPEG and PNG files costs, bytes in
+memory, in the same process, with as many cores and nothing else done. Each
+measurement is a process of its own, bound to the cores, so that memory can be
+told; the rounds take turns and the medians are printed.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from typing import Dict, Sequence
+
+from absl import app, flags
+
+_WHAT = ('bare decoding', 'training', 'evaluation')
+
+
+def experiment(
+  name: str, folder: str, source: str, size: Sequence[int], batch_size: int
+):
+  """What is measured: the augmentation of COCO's low-resolution stage.
+
+  It is the most costly of the recipes.
+
+  Args:
+    name: `data.name`.
+    folder: `data.dir`.
+    source: `data.source`; '' for what the data set is read from as a rule.
+    size: Height and width of the inputs; masks have half of them.
+    batch_size: Of training and evaluation.
+  """
+  from configs import base
+
+  config = base.Experiment()
+  config.data.name, config.data.dir = name, folder
+  of_folder = 'folder' if name == 'coco_panoptic' else 'tfds'
+  config.data.source = source or of_folder
+  config.data.augmentation = base.Augmentation(
+    scale_jitter=(1.0, 3.0), color_jitter=1.0
+  )
+  config.model.image_size = tuple(size)
+  config.model.mask_size = tuple(side // 2 for side in size)
+  config.training.batch_size = config.evaluation.batch_size = batch_size
+  return config
+
+
+def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
+  """Measures in this process, with all cores that it may use.
+
+  Args:
+    config: The experiment.
+    split: Of its data set.
+    what: One of `_WHAT`.
+    seconds: How long, after a few batches.
+
+  Returns:
+    'rate': examples per second; 'memory': the most that was resident, MB;
+    'own': how much of that came with opening and running the pipeline.
+  """
+  import tensorflow as tf
+
+  from data import blobs, clips, datasets, pipeline
+
+  cores = len(os.sched_getaffinity(0))
+  before = _resident()
+  batch_size = config.training.batch_size
+  dataset = datasets.create(config.data, split)
+  videos = bool(dataset.sequences)
+  if what == 'training':
+    make = clips.train_clips if videos else pipeline.train_dataset
+    batches = make(dataset, config)
+  elif what == 'evaluation':
+    batches = pipeline.eval_dataset(dataset, config).repeat()
+  else:
+
+    def decode(index):
+      source = dataset.encoded_image(index)
+      whole = tf.concat([[0, 0], source['size']], axis=0)
+      image = blobs.decode_window(source['image'], whole)
+      # Shapes alone are passed on: copying pictures is not decoding them.
+      return tf.shape(image), tf.shape(dataset.label_pixels(index))
+
+    batches = tf.data.Dataset.range(dataset.num_examples).repeat()
+    batches = batches.map(decode, num_parallel_calls=cores).batch(batch_size)
+  options = tf.data.Options()
+  options.threading.private_threadpool_size = cores
+  iterator = iter(batches.with_options(options))
+  for _ in range(3):
+    next(iterator)
+  start, count = time.perf_counter(), 0
+  while time.perf_counter() - start < seconds:
+    next(iterator)
+    count += batch_size
+  rate = count / (time.perf_counter() - start)
+  return {'rate': rate, 'memory': _resident(), 'own': _resident() - before}
+
+
+def _resident() -> float:
+  """The most memory that this process ever had, in MB."""
+  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _in_process(what: str, cores: int) -> Dict[str, float]:
+  """Measures in a process of its own, on so many cores."""
+  chosen = sorted(os.sched_getaffinity(0))[:cores]
+  process = subprocess.run(
+    [sys.executable, '-m', 'benchmarks.data_benchmark', *sys.argv[1:]]
+    + [f'--one={what}'],
+    stdout=subprocess.PIPE,
+    check=True,
+    text=True,
+    preexec_fn=lambda: os.sched_setaffinity(0, chosen),
+  )
+  return json.loads(process.stdout.splitlines()[-1])
+
+
+def _define_flags() -> None:
+  # Not at import: other programs that use this module have their own flags.
+  flags.DEFINE_string('dataset', 'coco_panoptic', 'data.name.')
+  flags.DEFINE_string('dir', None, 'data.dir.', required=True)
+  flags.DEFINE_string('source', '', 'data.source; "": as a rule.')
+  flags.DEFINE_string('split', '', 'Of the data set; "": training.')
+  flags.DEFINE_list('size', ['256', '256'], 'Height and width of inputs.')
+  flags.DEFINE_integer('batch_size', 16, 'Examples in a batch.')
+  flags.DEFINE_float('seconds', 4.0, 'Of each measurement.')
+  flags.DEFINE_integer('rounds', 3, 'Measurements to take medians of.')
+  flags.DEFINE_list('cores', ['1', '2'], 'Numbers of cores.')
+  flags.DEFINE_bool('cache', True, 'Keep the bytes in memory.')
+  flags.DEFINE_string('one', '', 'For a process that measures: what.')
+
+
+def _measure_here(values) -> Dict[str, float]:
+  """Measures what the flags of this process say."""
+  import tensorflow as tf
+
+  cores = len(os.sched_getaffinity(0))
+  tf.config.threading.set_inter_op_parallelism_threads(cores)
+  tf.config.threading.set_intra_op_parallelism_threads(cores)
+  config = experiment(
+    values.dataset,
+    values.dir,
+    values.source,
+    [int(side) for side in values.size],
+    values.batch_size,
+  )
+  config.data.cache = values.cache
+  of_coco = 'coco' in values.dataset
+  split = values.split or ('train2017' if of_coco else 'train')
+  return measure(config, split, values.one, values.seconds)
+
+
+def main(argv) -> None:
+  """Prints a table; see the module."""
+  del argv
+  values = flags.FLAGS
+  if values.one:
+    print(json.dumps(_measure_here(values)))
+    return
+  available = len(os.sched_getaffinity(0))
+  print('cores  what            examples/s  of bare  memory MB  of it ours')
+  for cores in (int(text) for text in values.cores):
+    if cores > available:
+      print(f'{cores:5d}  left out: there are {available}')
+      continue
+    found = {what: [] for what in _WHAT}
+    for _ in range(values.rounds):
+      for what in _WHAT:
+        found[what].append(_in_process(what, cores))
+    bare = statistics.median(run['rate'] for run in found[_WHAT[0]])
+    for what, runs in found.items():
+      rate, memory, own = (
+        statistics.median(run[key] for run in runs)
+        for key in ('rate', 'memory', 'own')
+      )
+      print(
+        f'{cores:5d}  {what:14s}  {rate:10.1f}  {100 * rate / bare:6.0f} %'
+        f'  {memory:9.0f}  {own:10.0f}',
+        flush=True,
+      )
+
+
+if __name__ == '__main__':
+  _define_flags()
+  app.run(main)
