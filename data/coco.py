@@ -107,6 +107,24 @@ def splits_of(folder: str) -> List[str]:
   ]
 
 
+def require_boxes(folder: str) -> None:
+  """TFDS' builder of COCO also packs the boxes, which nothing else here reads.
+
+  Raises:
+    ValueError: If a segment has none.
+  """
+  for split in splits_of(folder):
+    path = os.path.join(folder, 'annotations', f'panoptic_{split}.json')
+    for annotation in _read_json(path)['annotations']:
+      for segment in annotation['segments_info']:
+        if 'bbox' not in segment:
+          raise ValueError(
+            f'{path}: segment {segment["id"]} of image '
+            f'{annotation["image_id"]} has no bbox: add it, or prepare the set '
+            'with --dataset=panoptic_folder, which needs none'
+          )
+
+
 def _is_root(split):
   return lambda folder: os.path.exists(
     os.path.join(folder, 'annotations', f'panoptic_{split}.json')

@@ -9,7 +9,7 @@ import pytest
 import trees
 from PIL import Image
 
-from data import builders, check, coco, prepare
+from data import builders, check, coco, coco_classes, prepare
 
 PICTURE = 'val2017/000000000020.jpg'
 LABELS = 'annotations/panoptic_val2017/000000000020.png'
@@ -345,5 +345,19 @@ def test_all_bad_files_are_listed(tmp_path):
 def test_other_categories_are_not_packed_as_coco(tmp_path):
   trees.coco(tmp_path / 'mine')
   with pytest.raises(ValueError, match='--dataset=panoptic_folder'):
+    prepare.prepare('coco_panoptic', str(tmp_path / 'mine'), str(tmp_path))
+  assert os.listdir(tmp_path) == ['mine']
+
+
+def test_coco_without_boxes_is_refused_before_it_is_packed(tmp_path):
+  official = [
+    {'id': c.id, 'name': c.name, 'isthing': int(c.isthing)}
+    for c in coco_classes.class_table().categories
+  ]
+  path = trees.coco(tmp_path / 'mine', categories=official)
+  content = json.loads(path.read_text())
+  del content['annotations'][1]['segments_info'][2]['bbox']
+  path.write_text(json.dumps(content))
+  with pytest.raises(ValueError, match='segment 300 of image 20 has no bbox'):
     prepare.prepare('coco_panoptic', str(tmp_path / 'mine'), str(tmp_path))
   assert os.listdir(tmp_path) == ['mine']
