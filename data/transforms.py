@@ -281,9 +281,14 @@ def color_jitter(
   low, high = max(0.0, 1 - 0.8 * strength), 1 + 0.8 * strength
   factors = low + (high - low) * draws[:3]
   turn = min(0.2 * strength, 0.5) * (2 * draws[3] - 1)
+
+  def contrast(x):
+    return tf.clip_by_value(tf.image.adjust_contrast(x, factors[1]), 0.0, 1.0)
+
+  # The last two do not leave [0, 1].
   steps = [
-    lambda x: x * factors[0],
-    lambda x: tf.image.adjust_contrast(x, factors[1]),
+    lambda x: tf.minimum(x * factors[0], 1.0),
+    contrast,
     lambda x: tf.image.adjust_saturation(x, factors[2]),
     lambda x: tf.image.adjust_hue(x, turn),
   ]
@@ -294,7 +299,7 @@ def color_jitter(
     for i in range(4):
       # Each step is bound to the image as it is now.
       branches = [lambda step=step, x=x: step(x) for step in steps]
-      x = tf.clip_by_value(tf.switch_case(order[i], branches), 0.0, 1.0)
+      x = tf.switch_case(order[i], branches)
     return x
 
   image = tf.cond(draws[4] < JITTER_PROBABILITY, distort, lambda: image)
