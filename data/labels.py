@@ -150,6 +150,8 @@ def draw_instance_ids(
   has_id = ranks < max_instances
   id_of = tf.gather(ids, tf.where(has_id, ranks, 0), batch_dims=1)
   dropped = tf.reduce_sum(tf.cast(~has_id & (areas > 0), tf.int32), axis=1)
+  # The count of pixels does not know the number of examples.
+  dropped = tf.ensure_shape(dropped, label_map.shape[:1])
   instances = tf.gather(id_of, numbers, batch_dims=1)
   classes = tf.where(instances > 0, classes, 0)
   return tf.stack([classes, instances], axis=-1), dropped
