@@ -43,6 +43,23 @@ class Annotation(NamedTuple):
   segments: Sequence[Mapping[str, Any]]
 
 
+def png_header(path: str | os.PathLike) -> tuple[int, int, int, int]:
+  """Returns height, width, bits of a channel and colour type of a PNG.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: it is not a PNG.
+  """
+  if not os.path.isfile(path):
+    raise FileNotFoundError(f'{path} is missing; every image needs its PNG')
+  with open(path, 'rb') as file:
+    header = file.read(26)
+  if len(header) < 26 or not header.startswith(_PNG_SIGNATURE):
+    raise ValueError(f'{path} is not a PNG; write the map as a PNG')
+  width, height, depth, color_type = struct.unpack('>IIBB', header[16:])
+  return height, width, depth, color_type
+
+
 def png_shape(path: str | os.PathLike) -> tuple[int, int]:
   """Returns (height, width) from the header alone.
 
@@ -51,13 +68,7 @@ def png_shape(path: str | os.PathLike) -> tuple[int, int]:
     ValueError: it is not an 8-bit RGB PNG. (Pillow alone would silently read
       16-bit RGB as 8-bit.)
   """
-  if not os.path.isfile(path):
-    raise FileNotFoundError(f'{path} is missing; every image needs its PNG')
-  with open(path, 'rb') as file:
-    header = file.read(26)
-  if len(header) < 26 or not header.startswith(_PNG_SIGNATURE):
-    raise ValueError(f'{path} is not a PNG; write the map as an 8-bit RGB PNG')
-  width, height, depth, color_type = struct.unpack('>IIBB', header[16:])
+  height, width, depth, color_type = png_header(path)
   if (depth, color_type) != (8, 2):
     raise ValueError(
       f'{path} is a PNG of {depth} bits and colour type {color_type}; write '

@@ -25,6 +25,8 @@ from typing import Any, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
+from metrics import segment_matching
+
 VOID = 0  # The segment id of pixels that belong to no segment.
 
 
@@ -210,8 +212,7 @@ class PanopticQuality:
     """
     self._positions = category_positions(categories)
     self._isthing = np.array([bool(c.isthing) for c in categories])
-    self._tp, self._fp, self._fn = np.zeros([3, len(categories)], np.int64)
-    self._iou_sum = np.zeros(len(categories))
+    self._counts = segment_matching.MatchCounts(len(categories))
     self.num_images = 0
 
   def update(
@@ -255,35 +256,12 @@ class PanopticQuality:
     overlap = np.bincount(  # [ground truth, prediction], in pixels, exact.
       gt_rows * shape[1] + pred_rows, runs.length, shape[0] * shape[1]
     ).reshape(shape)
-    gt_area, pred_area = overlap.sum(1), overlap.sum(0)
-    check_all_present(pred.ids, pred_area, pred_where)
-    _check_stated_areas(ground_truth.segments, gt_area, gt_where)
-
+    check_all_present(pred.ids, overlap.sum(0), pred_where)
+    _check_stated_areas(ground_truth.segments, overlap.sum(1), gt_where)
     crowd = np.array(
       [False, *(bool(s.get('iscrowd', 0)) for s in ground_truth.segments)]
     )
-    union = gt_area[:, None] + pred_area - overlap - overlap[VOID]
-    # 2 I > U, and not I / U > 0.5: exact, and free of 0 / 0.
-    match = (2 * overlap > union) & (gt.category[:, None] == pred.category)
-    match[crowd] = False
-    match[VOID] = False
-    matched_gt, matched_pred = np.nonzero(match)
-
-    # A dict keeps the last crowd region of a category, as the official one.
-    crowd_row = {gt.category[row]: row for row in np.flatnonzero(crowd)}
-    ignored = overlap[VOID].copy()
-    for category, row in crowd_row.items():
-      ignored += np.where(pred.category == category, overlap[row], 0)
-    missed = ~(match.any(1) | crowd)
-    wrong = ~(match.any(0) | (2 * ignored > pred_area))
-    missed[VOID] = wrong[VOID] = False
-
-    self._tp += self._count(gt.category[matched_gt])
-    self._fn += self._count(gt.category[missed])
-    self._fp += self._count(pred.category[wrong])
-    self._iou_sum += np.bincount(
-      gt.category[matched_gt], overlap[match] / union[match], len(self._tp)
-    )
+    self._counts.add(overlap, gt.category, pred.category, crowd)
     self.num_images += 1
 
   def merge(self, other: 'PanopticQuality') -> None:
@@ -299,10 +277,7 @@ class PanopticQuality:
         'two streams of panoptic quality have different categories; build '
         'both from the same list'
       )
-    self._tp += other._tp
-    self._fp += other._fp
-    self._fn += other._fn
-    self._iou_sum += other._iou_sum
+    self._counts.merge(other._counts)
     self.num_images += other.num_images
 
   def result(self) -> dict[str, Any]:
@@ -313,35 +288,7 @@ class PanopticQuality:
       categories with TP + FP + FN > 0 (0.0 if there is none); `per_category`:
       {category id: {pq, sq, rq, tp, fp, fn, iou_sum}}, every category.
     """
-    counts = {'tp': self._tp, 'fp': self._fp, 'fn': self._fn}
-    valid = self._tp + self._fp + self._fn > 0
-    denominator = np.where(valid, self._tp + self._fp / 2 + self._fn / 2, 1)
-    quality = {
-      'pq': self._iou_sum / denominator,
-      'sq': self._iou_sum / np.maximum(self._tp, 1),
-      'rq': self._tp / denominator,
-    }
-    columns = quality | counts | {'iou_sum': self._iou_sum}
-    rows = {
-      category: {key: column[p].item() for key, column in columns.items()}
-      for category, p in self._positions.items()
-    }
-    groups = {
-      'All': valid,
-      'Things': valid & self._isthing,
-      'Stuff': valid & ~self._isthing,
-    }
-    means = {}
-    for group, chosen in groups.items():
-      n = int(chosen.sum())
-      means[group] = {
-        key: float(column[chosen].sum() / max(n, 1))
-        for key, column in quality.items()
-      } | {'n': n}
-    return means | {'per_category': rows}
-
-  def _count(self, category: np.ndarray) -> np.ndarray:
-    return np.bincount(category, minlength=len(self._tp))
+    return self._counts.result(list(self._positions), self._isthing)
 
 
 def _check_stated_areas(

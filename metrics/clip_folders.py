@@ -1,0 +1,96 @@
+"""Finds the files of videos: a folder a sequence, and in it a PNG a frame."""
+
+import os
+import pathlib
+from typing import NamedTuple, Optional, Sequence
+
+
+class Frame(NamedTuple):
+  """The two files of a frame; the prediction is None where it is not needed."""
+
+  name: str
+  ground_truth: pathlib.Path
+  prediction: Optional[pathlib.Path]
+
+
+def read_sequences(path: str | os.PathLike) -> list[str]:
+  """Reads a list of sequences, one a line, as DAVIS' ImageSets.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: it names no sequence, or one twice.
+  """
+  if not os.path.isfile(path):
+    raise FileNotFoundError(
+      f'{path} is missing; give a text file with a sequence on each line'
+    )
+  names = pathlib.Path(path).read_text(encoding='utf-8').split()
+  if not names or len(set(names)) < len(names):
+    raise ValueError(
+      f'{path} lists {len(names)} sequences, {len(set(names))} of them '
+      'different; list at least one, and each once'
+    )
+  return names
+
+
+def find_frames(
+  gt_folder: str | os.PathLike,
+  pred_folder: str | os.PathLike,
+  sequences: Optional[Sequence[str]] = None,
+  inner_frames_only: bool = False,
+) -> dict[str, list[Frame]]:
+  """Pairs the files of two folders.
+
+  Args:
+    gt_folder: ground truth.
+    pred_folder: the result.
+    sequences: names; by default all folders of the ground truth.
+    inner_frames_only: the first and the last frame may lack a prediction.
+
+  Returns:
+    {sequence: frames in order}.
+
+  Raises:
+    FileNotFoundError: a folder or a predicted frame is missing.
+    ValueError: there is no sequence, or one has no frames.
+  """
+  for folder in (gt_folder, pred_folder):
+    if not os.path.isdir(folder):
+      raise FileNotFoundError(
+        f'{folder} is missing; give a folder of sequences'
+      )
+  if sequences is None:
+    sequences = sorted(
+      p.name for p in pathlib.Path(gt_folder).iterdir() if p.is_dir()
+    )
+  if not sequences:
+    raise ValueError(
+      f'{gt_folder} has no sequences; give the folder that holds a folder for '
+      'each sequence'
+    )
+  found = {}
+  for sequence in sequences:
+    gt, pred = (pathlib.Path(f, sequence) for f in (gt_folder, pred_folder))
+    for folder in (gt, pred):
+      if not folder.is_dir():
+        raise FileNotFoundError(
+          f'{folder} is missing; every sequence needs its folder of PNGs'
+        )
+    files = sorted(gt.glob('*.png'))
+    if not files:
+      raise ValueError(
+        f'{gt} has no PNGs; give every sequence at least one frame'
+      )
+    frames = [Frame(p.stem, p, pred / p.name) for p in files]
+    for i, frame in enumerate(frames):
+      if frame.prediction.is_file():
+        continue
+      if not (inner_frames_only and i in (0, len(frames) - 1)):
+        missing = sum(not f.prediction.is_file() for f in frames)
+        raise FileNotFoundError(
+          f'{frame.prediction} is missing, the first of {missing} such frames '
+          f'of sequence {sequence}; predict every frame of the ground truth'
+        )
+      frames[i] = frame._replace(prediction=None)
+    found[sequence] = frames
+  return found
