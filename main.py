@@ -11,11 +11,19 @@ import sys
 import tensorflow as tf
 from absl import app, flags
 
-from configs import coco, shapes, validation  # noqa: F401  Register themselves.
+from configs import (  # noqa: F401  Experiments register themselves.
+  cityscapes,
+  coco,
+  shapes,
+  validation,
+)
 from training import evaluation, experiment, run
 from training import strategy as strategy_lib
 
-_MODES = ('train', 'eval', 'train_and_eval', 'continuous_eval', 'predict')
+_MODES = (
+  *('train', 'eval', 'train_and_eval', 'continuous_eval', 'predict'),
+  'inspect',
+)
 
 _EXPERIMENT = flags.DEFINE_string(
   'experiment', 'shapes', 'Name of the registered experiment.'
@@ -44,7 +52,12 @@ _TIMEOUT = flags.DEFINE_float(
   'timeout', None, 'For continuous_eval: seconds without a new checkpoint.'
 )
 _INPUT = flags.DEFINE_string('input', '', 'For predict: image or folder.')
-_OUTPUT = flags.DEFINE_string('output', '', 'For predict: folder to write.')
+_OUTPUT = flags.DEFINE_string(
+  'output', '', 'For predict and inspect: folder to write.'
+)
+_NUM_EXAMPLES = flags.DEFINE_integer(
+  'num_examples', 16, 'For inspect: how many to look at.'
+)
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of any error.')
 
 
@@ -55,6 +68,11 @@ def _run() -> None:
   validation.validate(config)
   if _MODE.value == 'predict':
     _predict(config)
+    return
+  if _MODE.value == 'inspect':
+    from tasks import inspection
+
+    inspection.run(config, _OUTPUT.value, _NUM_EXAMPLES.value)
     return
   if not _MODEL_DIR.value:
     raise ValueError(f'--mode={_MODE.value} needs --model_dir.')
@@ -107,7 +125,10 @@ def main(argv) -> None:
     raise app.UsageError(f'Not a flag: {argv[1]!r}.')
   try:
     _run()
-  except (ValueError, KeyError, FileNotFoundError, FloatingPointError) as error:
+  except (
+    *(ValueError, KeyError, FloatingPointError),
+    *(FileNotFoundError, PermissionError, NotADirectoryError),
+  ) as error:
     # str() of a KeyError is its repr.
     message = error.args[0] if isinstance(error, KeyError) else str(error)
     # Our own messages are one line; others need their traceback.
@@ -120,6 +141,14 @@ def main(argv) -> None:
     if _DEBUG.value or not found:
       raise
     sys.exit(f'FATAL: {found[1]}')
+  except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError) as error:
+    # A file that went away, or that may not be read: "path; reason".
+    found = re.search(
+      r'(\S+); (No such file or directory|Permission denied)', error.message
+    )
+    if _DEBUG.value or not found:
+      raise
+    sys.exit(f'FATAL: {found[1]} cannot be read: {found[2]}; put it back.')
 
 
 if __name__ == '__main__':

@@ -137,14 +137,21 @@ class Augmentation(hyperparams.Config):
 class Data(hyperparams.Config):
   """Where the examples come from."""
 
-  name: str = 'shapes'  # 'shapes' or 'coco_panoptic'.
-  dir: str = ''  # Root of the data set's folder; not used by `shapes`.
+  # 'shapes', 'coco_panoptic', 'cityscapes', 'kitti_step', 'davis', or
+  # 'panoptic_folder', a prepared set of the user's own.
+  name: str = 'shapes'
+  # 'folder': COCO's files as they are. 'tfds': what data/prepare.py made.
+  source: str = 'folder'
+  dir: str = ''  # Root of the folder, or TFDS' data directory.
   train_split: str = 'train'
   eval_split: str = 'validation'
   augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
   shapes: Shapes = dataclasses.field(default_factory=Shapes)
   cache: bool = False  # Keep the files' bytes in memory.
   eval_examples: Optional[int] = None  # Score the first so many; None: all.
+  # Videos: the past frames whose masks are given, from the frame itself.
+  past_frames: Tuple[int, ...] = (-2, -1)
+  service: str = ''  # Address of a tf.data service that prepares the batches.
 
 
 @dataclasses.dataclass

@@ -7,6 +7,7 @@ from typing import Any
 from configs import base
 
 _CHOICES = {
+  'data.source': ('folder', 'tfds'),
   'model.encoder.resnet.variant': ('c4', 'standard'),
   'model.prediction': ('softmax', 'sigmoid', 'x', 'eps'),
   'loss.schedule.name': ('paper', 'cosine', 'sigmoid', 'linear'),
@@ -102,6 +103,18 @@ def validate(
     'model.conditioning',
     lambda x: x and set(x) <= {'concat', 'attention'},
     "'concat', 'attention' or both",
+  )
+  _require(
+    config,
+    'data.past_frames',
+    lambda x: list(x) == sorted(set(x)) and all(offset < 0 for offset in x),
+    'negative numbers, the oldest frame first',
+  )
+  _require(
+    config,
+    'data.augmentation.scale_jitter',
+    lambda x: 0 < x[0] <= x[1],
+    'two positive numbers, the smaller first',
   )
   largest = max(config.model.num_classes, config.model.max_instances) - 1
   _require(

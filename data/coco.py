@@ -1,4 +1,4 @@
-"""COCO panoptic, from the official files.
+"""COCO panoptic, from the official files, and any set in the same format.
 
     <dir>/<split>/*.jpg
     <dir>/annotations/panoptic_<split>.json
@@ -6,176 +6,111 @@
 
 with split `train2017` or `val2017`. A PNG holds a segment's id at each of its
 pixels, R + 256 G + 65536 B; the JSON file holds the segments' categories.
+
+Videos are a set in which every image has a `sequence`, the video's name, and a
+`frame`, its number there. A segment that has the same id in several frames of
+a video is the same thing.
 """
 
 import json
 import os
-import pathlib
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
 
 import numpy as np
-import tensorflow as tf
-from PIL import Image
 
-from data import labels
+from data import blobs, catalogue, encodings, frames, labels, paths
 
 _KEYS = {
   'images': ('id', 'file_name', 'height', 'width'),
   'annotations': ('image_id', 'file_name', 'segments_info'),
   'categories': ('id', 'name', 'isthing'),
 }
-_SEGMENT_KEYS = ('id', 'category_id', 'iscrowd', 'area')
+_NUMBERS = (
+  *('id', 'image_id', 'height', 'width', 'frame'),
+  *('category_id', 'iscrowd', 'area', 'isthing'),
+)
 
-_BROKEN = 'the file is broken or cut short; fetch it again'
-_SIZE = 'the size differs from the one in the JSON file'
-_IDS = 'the segment ids in the PNG and the JSON file differ'
 
+class CocoPanoptic(frames.Frames):
+  """COCO panoptic in a folder; see `data.pipeline` for the contract.
 
-class CocoPanoptic:
-  """COCO panoptic; see `data.pipeline` for the contract.
-
-  The examples are the images that have an annotation, by ascending image id.
+  The examples are the images that have an annotation, by ascending image id,
+  or, for videos, by the sequence's name and the frame's number.
   """
 
-  batched = False
-
   def __init__(self, folder: str, split: str, cache: bool = False):
-    """Reads the JSON file and compares it with the folders.
+    """As `read_folder` and `frames.Frames`."""
+    super().__init__(read_folder(folder, split), cache)
 
-    Args:
-      folder: Root of the data set.
-      split: Name of the images' folder, and part of the others'.
-      cache: Whether to read all files now and keep their bytes in memory.
 
-    Raises:
-      FileNotFoundError: If a folder or a file is missing.
-      ValueError: If the JSON file lacks something or contradicts itself.
-    """
-    if not folder:
-      raise ValueError(
-        'data.dir is empty: set it to the folder that holds annotations/ and '
-        f'{split}/'
-      )
-    mask_folder = os.path.join(folder, 'annotations', f'panoptic_{split}')
-    image_folder = os.path.join(folder, split)
-    path = f'{mask_folder}.json'
-    for needed in (folder, path, image_folder, mask_folder):
-      if not os.path.exists(needed):
-        raise FileNotFoundError(
-          f'{needed} does not exist: data.dir and the split must point at '
-          'COCO panoptic as it is downloaded, with the PNG files unpacked'
-        )
-    content = _read_json(path)
-    try:
-      self.classes = _class_table(content['categories'])
-      images, annotations = _match(content)
-      splits, segments = _flatten(annotations)
-      classes = self.classes.to_contiguous(segments[:, 1])
-    except ValueError as error:
-      raise ValueError(f'{path}: {error}') from error
+def read_folder(folder: str, split: str) -> catalogue.Catalogue:
+  """Reads the JSON file and compares it with the folders.
 
-    self.image_ids = [image['id'] for image in images]
-    self.num_examples = len(images)
-    self._index_of = {key: i for i, key in enumerate(self.image_ids)}
-    self._image_paths = _paths(image_folder, images, path)
-    self._mask_paths = _paths(mask_folder, annotations, path)
-    self._sizes = np.array(
-      [(i['height'], i['width']) for i in images], np.int32
+  Args:
+    folder: Root of the data set.
+    split: Name of the images' folder, and part of the others'.
+
+  Raises:
+    FileNotFoundError: If a folder or a file is missing.
+    PermissionError: If one may not be read.
+    ValueError: If the JSON file lacks something or contradicts itself.
+  """
+  if not folder:
+    raise ValueError(
+      f'data.dir is empty: set it to the folder that holds annotations/ and '
+      f'{split}/'
     )
-    self._splits, self._segments = splits, segments
-
-    # For TF operations: a row for void and one a segment, by image and id.
-    self._table = tf.constant(_table(splits, segments, classes), tf.int32)
-    self._table_splits = tf.constant(splits + np.arange(len(splits)))
-    self._tf_ids = tf.constant(self.image_ids, tf.int64)
-    self._tf_sizes = tf.constant(self._sizes)
-    self._names = tf.constant([self._image_paths, self._mask_paths])
-    self._bytes = None
-    if cache:
-      paths = self._image_paths + self._mask_paths
-      content = [pathlib.Path(path).read_bytes() for path in paths]
-      self._bytes = tf.reshape(tf.constant(content), [2, -1])
-
-  def example(self, index: tf.Tensor) -> Dict[str, tf.Tensor]:
-    """Reads one example.
-
-    Args:
-      index: int64 scalar below `num_examples`.
-
-    Returns:
-      'image': uint8 `[h0, w0, 3]`; 'label_map': int32 `[h0, w0, 2]`, class and
-      number by area, largest first, void and crowd 0; 'image_id': int64.
-
-    Raises:
-      InvalidArgumentError: If a file is broken or contradicts the JSON file;
-        the message names the file.
-    """
-    image_name, mask_name = self._names[0, index], self._names[1, index]
-    if self._bytes is None:
-      image = tf.io.read_file(image_name)
-      mask = tf.io.read_file(mask_name)
-    else:
-      image, mask = self._bytes[0, index], self._bytes[1, index]
-    checks = [
-      _assert(
-        _is_whole(image, b'\xff\xd8\xff', b'\xff\xd9'), _BROKEN, image_name
-      ),
-      _assert(_is_whole(mask, b'\x89PNG', b'IEND'), _BROKEN, mask_name),
-    ]
-    with tf.control_dependencies(checks):
-      image = tf.io.decode_jpeg(image, channels=3)
-      mask = tf.cast(tf.io.decode_png(mask, channels=3), tf.int32)
-    size = self._tf_sizes[index]
-    checks = [
-      _assert(tf.reduce_all(tf.shape(image)[:2] == size), _SIZE, image_name),
-      _assert(tf.reduce_all(tf.shape(mask)[:2] == size), _SIZE, mask_name),
-    ]
-    with tf.control_dependencies(checks):
-      ids = mask[..., 0] + 256 * mask[..., 1] + 65536 * mask[..., 2]
-      ids = tf.reshape(ids, [-1])
-
-    first, end = self._table_splits[index], self._table_splits[index + 1]
-    table = self._table[first:end]
-    row = tf.minimum(tf.searchsorted(table[:, 0], ids), tf.shape(table)[0] - 1)
-    pixels = tf.math.bincount(row, minlength=tf.shape(table)[0])
-    agree = tf.reduce_all(tf.gather(table[:, 0], row) == ids)
-    agree &= tf.reduce_all(pixels[1:] > 0)
-    with tf.control_dependencies([_assert(agree, _IDS, mask_name)]):
-      label_map = tf.gather(table[:, 1:], row)
-    return {
-      'image': image,
-      'label_map': tf.reshape(label_map, [size[0], size[1], 2]),
-      'image_id': self._tf_ids[index],
-    }
-
-  def image(self, image_id: int) -> np.ndarray:
-    """The picture, uint8 `[h0, w0, 3]`."""
-    return _open_rgb(self._image_paths[self._index_of[image_id]])
-
-  def ground_truth(self, image_id: int) -> labels.GroundTruth:
-    """The segments of an image, crowds among them.
-
-    Raises:
-      ValueError: If the PNG file is broken or contradicts the JSON file.
-    """
-    index = self._index_of[image_id]
-    path = self._mask_paths[index]
-    segment_ids = _open_rgb(path).astype(np.int32) @ np.array(
-      [1, 256, 65536], np.int32
+  mask_folder = os.path.join(folder, 'annotations', f'panoptic_{split}')
+  image_folder = os.path.join(folder, split)
+  path = f'{mask_folder}.json'
+  for needed in (folder, path, image_folder, mask_folder):
+    paths.require(
+      needed,
+      'data.dir and the split must point at COCO panoptic as it is downloaded, '
+      'with the PNG files unpacked' + paths.nearby(folder, _is_root(split)),
     )
-    rows = self._segments[self._splits[index] : self._splits[index + 1]]
-    if segment_ids.shape != tuple(self._sizes[index]):
-      raise ValueError(f'{path}: {_SIZE}')
-    if set(np.unique(segment_ids)) - {0} != set(rows[:, 0]):
-      raise ValueError(f'{path}: {_IDS}')
-    return labels.GroundTruth(
-      segment_ids,
-      [dict(zip(_SEGMENT_KEYS, row, strict=True)) for row in rows.tolist()],
-    )
+  content = _read_json(path)
+  try:
+    classes = _class_table(content['categories'])
+    images, annotations = _match(content)
+    infos = [annotation['segments_info'] for annotation in annotations]
+    splits, segments = catalogue.flatten(infos)
+    _check_segments(annotations, splits, segments)
+    classes.to_contiguous(segments[:, 1])
+    names, sequence = _sequences(images)
+  except ValueError as error:
+    raise ValueError(f'{path}: {error}') from error
+  return catalogue.Catalogue(
+    classes=classes,
+    encoding=encodings.RGB,
+    images=_blobs(image_folder, images, path),
+    labels=_blobs(mask_folder, annotations, path),
+    names=tuple(annotation['file_name'] for annotation in annotations),
+    image_ids=np.array([image['id'] for image in images], np.int64),
+    sizes=np.array([(i['height'], i['width']) for i in images], np.int32),
+    splits=splits,
+    segments=segments,
+    sequences=names,
+    sequence=sequence,
+  )
 
-  def file_name(self, image_id: int) -> str:
-    """The name of the PNG file, which result files share."""
-    return os.path.basename(self._mask_paths[self._index_of[image_id]])
+
+def splits_of(folder: str) -> List[str]:
+  """The splits that a folder has annotations of, sorted."""
+  annotations = os.path.join(folder, 'annotations')
+  if not os.path.isdir(annotations):
+    return []
+  return [
+    name[len('panoptic_') : -len('.json')]
+    for name in paths.listing(annotations)
+    if name.startswith('panoptic_') and name.endswith('.json')
+  ]
+
+
+def _is_root(split):
+  return lambda folder: os.path.exists(
+    os.path.join(folder, 'annotations', f'panoptic_{split}.json')
+  )
 
 
 def _read_json(path: str) -> Mapping[str, List[Mapping[str, Any]]]:
@@ -183,6 +118,8 @@ def _read_json(path: str) -> Mapping[str, List[Mapping[str, Any]]]:
   try:
     with open(path, encoding='utf-8') as file:
       content = json.load(file)
+  except PermissionError:
+    raise PermissionError(paths.denied(path)) from None
   except ValueError as error:
     raise ValueError(f'{path} is not JSON: {error}') from error
   for section, keys in _KEYS.items():
@@ -193,9 +130,9 @@ def _read_json(path: str) -> Mapping[str, List[Mapping[str, Any]]]:
     for entry in content[section]:
       _check_keys(entry, keys, f'{path}: an entry of {section!r}')
   for annotation in content['annotations']:
+    where = f'{path}: a segment of image {annotation["image_id"]}'
     for segment in annotation['segments_info']:
-      where = f'{path}: a segment of image {annotation["image_id"]}'
-      _check_keys(segment, _SEGMENT_KEYS, where)
+      _check_keys(segment, catalogue.SEGMENT_KEYS, where)
   return content
 
 
@@ -203,6 +140,10 @@ def _check_keys(entry: Mapping[str, Any], keys: Sequence[str], where: str):
   for key in keys:
     if key not in entry:
       raise ValueError(f'{where} has no {key!r}')
+    if key in _NUMBERS and not isinstance(entry[key], int):
+      raise ValueError(
+        f'{where} has {entry[key]!r} for its {key!r}: write a whole number'
+      )
 
 
 def _class_table(categories) -> labels.ClassTable:
@@ -221,7 +162,7 @@ def _class_table(categories) -> labels.ClassTable:
 
 
 def _match(content) -> Tuple[List[Mapping], List[Mapping]]:
-  """Images and their annotations, by ascending image id."""
+  """Images and their annotations, in the order of the examples."""
   images = {}
   for image in content['images']:
     if image['id'] in images:
@@ -237,76 +178,70 @@ def _match(content) -> Tuple[List[Mapping], List[Mapping]]:
     annotations[key] = annotation
   if not annotations:
     raise ValueError('there is no annotation')
-  keys = sorted(annotations)
+  files = {}
+  for key, annotation in annotations.items():
+    for name in (images[key]['file_name'], annotation['file_name']):
+      if files.setdefault(name, key) != key:
+        raise ValueError(
+          f'images {files[name]} and {key} share the file {name}; each needs '
+          'its own'
+        )
+
+  def order(key):
+    image = images[key]
+    return str(image.get('sequence', '')), image.get('frame', 0), key
+
+  keys = sorted(annotations, key=order)
   return [images[key] for key in keys], [annotations[key] for key in keys]
 
 
-def _flatten(annotations) -> Tuple[np.ndarray, np.ndarray]:
-  """Where each image's segments start `[N+1]`, and their values `[M, 4]`."""
-  infos = [annotation['segments_info'] for annotation in annotations]
-  splits = np.cumsum([0] + [len(info) for info in infos])
-  rows = [
-    [segment[k] for k in _SEGMENT_KEYS] for info in infos for segment in info
-  ]
-  segments = np.array(rows, np.int64).reshape(-1, len(_SEGMENT_KEYS))
+def _sequences(images) -> Tuple[Tuple[str, ...], np.ndarray | None]:
+  """The videos' names, and the number of each frame's; none for pictures."""
+  of_video = ['sequence' in image for image in images]
+  if not any(of_video):
+    return (), None
+  for image, known in zip(images, of_video, strict=True):
+    if not known:
+      raise ValueError(
+        f'image {image["id"]} has no sequence, but others have: give it one, '
+        'or keep pictures and videos in two sets'
+      )
+    _check_keys(image, ('frame',), f'image {image["id"]}')
+  for before, image in zip(images[:-1], images[1:], strict=True):
+    if image['sequence'] != before['sequence']:
+      continue
+    gap = image['frame'] - before['frame']
+    if gap != 1:
+      what = 'stands twice' if gap == 0 else 'is missing'
+      raise ValueError(
+        f'frame {before["frame"] + min(gap, 1)} of sequence '
+        f'{image["sequence"]} {what}: number the frames without gaps, or make '
+        'two sequences of it'
+      )
+  names = sorted({str(image['sequence']) for image in images})
+  numbers = [names.index(str(image['sequence'])) for image in images]
+  return tuple(names), np.array(numbers, np.int32)
+
+
+def _check_segments(annotations, splits, segments) -> None:
   for annotation, start, end in zip(
     annotations, splits[:-1], splits[1:], strict=True
   ):
-    ids = segments[start:end, 0]
-    if len(set(ids)) < len(ids) or (ids < 1).any():
+    ids = segments[start:end, 0].tolist()
+    if len(set(ids)) < len(ids) or min(ids, default=1) < 1:
       raise ValueError(
         f'the segment ids of image {annotation["image_id"]} must be positive '
         'and differ from each other'
       )
-  return splits, segments
 
 
-def _table(splits, segments, classes) -> np.ndarray:
-  """Rows (id, class, number by area), by id within each image, void first."""
-  ids, _, crowd, areas = segments.T
-  image = np.repeat(np.arange(len(splits) - 1), np.diff(splits))
-  by_area = np.lexsort((ids, -areas, crowd, image))
-  number = np.empty_like(ids)
-  number[by_area] = np.arange(len(ids)) - splits[image[by_area]] + 1
-  kept = 1 - crowd
-  rows = np.stack([ids, classes * kept, number * kept], axis=1)
-  void = np.zeros([len(splits) - 1, 3], np.int64)
-  rows = np.concatenate([void, rows])
-  image = np.concatenate([np.arange(len(splits) - 1), image])
-  return rows[np.lexsort((rows[:, 0], image))]
-
-
-def _paths(folder: str, entries, json_path: str) -> List[str]:
-  """Paths of the entries' files, all of which must exist."""
-  present = set(os.listdir(folder))
+def _blobs(folder: str, entries, json_path: str) -> blobs.Blobs:
+  """The entries' files, all of which must exist."""
   names = [entry['file_name'] for entry in entries]
-  missing = [name for name in names if name not in present]
+  missing = paths.missing_files(folder, names)
   if missing:
     raise FileNotFoundError(
       f'{folder} lacks {len(missing)} of the {len(names)} files that '
       f'{json_path} names, the first being {missing[0]}'
     )
-  return [os.path.join(folder, name) for name in names]
-
-
-def _open_rgb(path: str) -> np.ndarray:
-  try:
-    with Image.open(path) as picture:
-      return np.array(picture.convert('RGB'))
-  except (OSError, SyntaxError) as error:
-    raise ValueError(f'{path}: {_BROKEN}') from error
-
-
-def _is_whole(content: tf.Tensor, head: bytes, end: bytes) -> tf.Tensor:
-  """Whether a file starts as it should and its end marker was reached.
-
-  The decoders would not say which file is broken.
-  """
-  starts = tf.strings.substr(content, 0, len(head)) == head
-  return starts & (tf.size(tf.strings.split(content, end)) > 1)
-
-
-def _assert(condition: tf.Tensor, message: str, name: tf.Tensor):
-  return tf.debugging.Assert(
-    condition, [tf.strings.join([name, ': ', message])]
-  )
+  return blobs.Blobs.whole_files([os.path.join(folder, n) for n in names])

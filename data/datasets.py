@@ -1,12 +1,29 @@
 """Makes the data set that a configuration names."""
 
 from configs import base
-from data import coco, coco_classes, labels, shapes
+from data import (
+  cityscapes,
+  coco,
+  coco_classes,
+  davis,
+  frames,
+  kitti_step,
+  labels,
+  records,
+  shapes,
+)
+
+_TABLES = {
+  'coco_panoptic': coco_classes.class_table,
+  'cityscapes': cityscapes.class_table,
+  'davis': davis.class_table,
+  'kitti_step': kitti_step.class_table,
+}
 
 
 def create(
   config: base.Data, split: str, seed: int = 0
-) -> shapes.Shapes | coco.CocoPanoptic:
+) -> shapes.Shapes | frames.Frames:
   """Opens a data set.
 
   Args:
@@ -19,15 +36,25 @@ def create(
   Raises:
     ValueError: If the name is unknown or the data are wrong.
     FileNotFoundError: If files are missing.
+    PermissionError: If some may not be read.
   """
   if config.name == 'shapes':
     return shapes.Shapes(config.shapes, split, seed)
-  if config.name == 'coco_panoptic':
-    return coco.CocoPanoptic(config.dir, split, config.cache)
-  raise ValueError(
-    f'data.name is {config.name!r}, which is no data set: choose shapes or '
-    'coco_panoptic'
-  )
+  if config.name not in records.KINDS:
+    raise ValueError(
+      f'data.name is {config.name!r}, which is no data set: choose shapes, '
+      f'{", ".join(records.KINDS)}'
+    )
+  if config.source == 'tfds':
+    content = records.open_split(config.name, config.dir, split)
+  elif config.name == 'coco_panoptic':
+    content = coco.read_folder(config.dir, split)
+  else:
+    raise ValueError(
+      f'{config.name} is read prepared only: run python -m data.prepare '
+      f'--dataset={config.name}, and set data.source=tfds'
+    )
+  return frames.Frames(content, config.cache)
 
 
 def class_table(config: base.Data) -> labels.ClassTable:
@@ -35,8 +62,8 @@ def class_table(config: base.Data) -> labels.ClassTable:
 
   Args:
     config: Which data set. With a folder its own classes are read, as for a
-      user's set in COCO's format; without one they are COCO's.
+      user's set in COCO's format; without one they are the official ones.
   """
-  if config.name == 'coco_panoptic' and not config.dir:
-    return coco_classes.class_table()
+  if config.name in _TABLES and not config.dir:
+    return _TABLES[config.name]()
   return create(config, config.eval_split).classes

@@ -5,23 +5,34 @@ A data set is an object with
 *   `classes`: its `labels.ClassTable`;
 *   `num_examples` and `image_ids`, in the order of evaluation;
 *   `example(index)`: TF ops that give 'image' uint8 `[h0, w0, 3]`, 'label_map'
-    int32 `[h0, w0, 2]` (class and number by area, largest first; void and
+    int32 `[h0, w0, 2]` (class and number, 1 for the largest segment; void and
     crowd are 0) and 'image_id' int64 for an int64 scalar;
-*   `batched`: whether it has `scenes(indices)`, which gives the same for int64
-    `[B]` in one go;
+*   `batched`: whether it renders its examples: then `scenes(indices)` gives the
+    same for int64 `[B]` in one go. Otherwise it reads them, and
+    `encoded_image(index)`, `label_pixels(index)` and `label_map(pixels, index)`
+    let only what is needed be decoded and looked up; see `frames.Frames`;
 *   `ground_truth(image_id)`, `image(image_id)` and `file_name(image_id)`: a
     `labels.GroundTruth`, a uint8 picture and a name, on the host.
+
+One of videos has frames for examples, sequence by sequence and in order, and
+
+*   `sequences`: a range of indices by the name of each video; {} for pictures;
+*   `first_frame(index)`: the index of the first frame of a frame's video.
+
+The numbers of its label maps, and the segment ids of its ground truth, are the
+same for a thing in all frames of a video. `data.clips` makes batches of it.
 
 Which example a place in the stream holds, and how it is augmented, depends on
 nothing but the training's seed and that place.
 """
 
-from typing import Optional
+from typing import Callable, Dict, Optional, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import labels, transforms
+from data import blobs, labels, transforms
 
 # What a stream of random numbers is for.
 _ORDER, _AUGMENTATION, _INSTANCE_IDS = range(3)
@@ -37,7 +48,8 @@ def train_dataset(
 
   Every epoch visits each example once, in an order of its own. To start at a
   later step costs nothing. With several workers, each takes its slice of the
-  same global batches.
+  same global batches. With `data.service` every batch still comes once, but
+  two or more workers of the service may deliver them in another order.
 
   Args:
     dataset: See above.
@@ -47,54 +59,60 @@ def train_dataset(
 
   Returns:
     Batches of the worker's share b of the global batch: 'image' float32
-    `[b, H, W, 3]` in [0, 1], 'label_map' int32 `[b, h, w, 2]`, class and
-    instance id.
+    `[b, H, W, 3]` in [0, 1]; 'label_map' int32 `[b, h, w, 2]`, class and
+    instance id; 'dropped' int32 `[b]`, how many segments are void because
+    there were more of them than ids.
 
   Raises:
     ValueError: If the batch cannot be shared among the workers.
   """
-  batch_size = config.training.batch_size
-  share, first = _share(batch_size, input_context, 'training.batch_size')
-  seed = config.training.seed
-
-  def place(counter):
-    epoch = counter // dataset.num_examples
-    return tf.random.experimental.index_shuffle(
-      counter % dataset.num_examples,
-      seed=_seed(seed, _ORDER, epoch),
-      max_index=tf.constant(dataset.num_examples - 1, tf.int64),
-    )
 
   def transform(counter, example):
     image, label_map = transforms.train_transform(
       example['image'],
       example['label_map'],
-      _seed(seed, _AUGMENTATION, counter),
+      augmentation_seed(config, counter),
       config.model.image_size,
       config.model.mask_size,
       config.data.augmentation,
     )
     return {'image': image, 'label_map': label_map, 'counter': counter}
 
-  def draw_ids(batch):
-    label_map, _ = labels.draw_instance_ids(
-      batch['label_map'],
-      config.model.max_instances,
-      _seed(seed, _INSTANCE_IDS, batch['counter']),
+  def render(counters):
+    scenes = dataset.scenes(tf.map_fn(place, counters))
+    spec = {
+      'image': tf.TensorSpec([*config.model.image_size, 3], tf.float32),
+      'label_map': tf.TensorSpec([*config.model.mask_size, 2], tf.int32),
+      'counter': tf.TensorSpec([], tf.int64),
+    }
+    return tf.map_fn(
+      lambda pair: transform(*pair),
+      (counters, scenes),
+      fn_output_signature=spec,
     )
-    return {'image': batch['image'], 'label_map': label_map}
 
-  steps = tf.data.Dataset.counter(start_step)
-  counters = steps.map(
-    lambda step: step * batch_size + first + tf.range(share, dtype=tf.int64)
+  def read(counter):
+    index = place(counter)
+    seed = augmentation_seed(config, counter)
+    image, geometry = read_augmented(dataset, config, index, seed)
+    label_map = read_labels(dataset, config, index, geometry)
+    return {'image': image, 'label_map': label_map, 'counter': counter}
+
+  place = shuffled(dataset, config)
+  batches = training_batches(
+    config,
+    start_step,
+    input_context,
+    render if dataset.batched else None,
+    read,
   )
-  spec = {
-    'image': tf.TensorSpec([*config.model.image_size, 3], tf.float32),
-    'label_map': tf.TensorSpec([*config.model.mask_size, 2], tf.int32),
-    'counter': tf.TensorSpec([], tf.int64),
-  }
-  batches = _load(dataset, counters, place, transform, spec)
-  return _finish(batches.map(draw_ids, num_parallel_calls=tf.data.AUTOTUNE))
+  return finish(
+    batches.map(
+      lambda batch: draw_ids(batch, config),
+      num_parallel_calls=tf.data.AUTOTUNE,
+    ),
+    config.data.service,
+  )
 
 
 def eval_dataset(
@@ -121,77 +139,182 @@ def eval_dataset(
   Raises:
     ValueError: If the batch cannot be shared among the workers.
   """
-  batch_size = config.evaluation.batch_size
-  share, first = _share(batch_size, input_context, 'evaluation.batch_size')
   limit = config.data.eval_examples
   count = dataset.num_examples
   count = count if limit is None else min(limit, count)
+  order = np.arange(count)
+  filler = np.full(-count % config.evaluation.batch_size, -1)
+  order = np.concatenate([order, filler])
+  order = order.reshape(-1, config.evaluation.batch_size)
+  return eval_in_order(dataset, config, order, input_context)
 
-  def place(index):
-    return tf.minimum(index, count - 1)
 
-  def transform(index, example):
-    image, unpadded_size = transforms.eval_transform(
-      example['image'], config.model.image_size
-    )
-    valid = index < count
+def eval_in_order(
+  dataset,
+  config: base.Experiment,
+  order: np.ndarray,
+  input_context: Optional[tf.distribute.InputContext] = None,
+) -> tf.data.Dataset:
+  """As `eval_dataset`, in an order that is given.
+
+  Args:
+    dataset: See above.
+    config: The experiment.
+    order: integers `[steps, evaluation.batch_size]`, the index of each
+      example; -1 for what only fills up.
+    input_context: The worker's place; None: the only one.
+  """
+  batch_size = config.evaluation.batch_size
+  share, first = _share(batch_size, input_context, 'evaluation.batch_size')
+  image_size = config.model.image_size
+
+  def answer(index, image, unpadded_size, original_size, image_id):
+    valid = index >= 0
     return {
       'image': image,
-      'image_id': tf.where(valid, example['image_id'], -1),
-      'index': tf.where(valid, index, -1),
+      'image_id': tf.where(valid, image_id, -1),
+      'index': index,
       'valid': valid,
-      'original_size': tf.shape(example['image'])[:2],
+      'original_size': original_size,
       'unpadded_size': unpadded_size,
     }
 
-  starts = tf.data.Dataset.range(0, count, batch_size)
-  indices = starts.map(
-    lambda start: start + first + tf.range(share, dtype=tf.int64)
-  )
-  spec = {
-    'image': tf.TensorSpec([*config.model.image_size, 3], tf.float32),
-    'image_id': tf.TensorSpec([], tf.int64),
-    'index': tf.TensorSpec([], tf.int64),
-    'valid': tf.TensorSpec([], tf.bool),
-    'original_size': tf.TensorSpec([2], tf.int32),
-    'unpadded_size': tf.TensorSpec([2], tf.int32),
-  }
-  return _finish(_load(dataset, indices, place, transform, spec))
+  def transform(index, scene):
+    image, unpadded_size = transforms.eval_transform(scene['image'], image_size)
+    size = tf.shape(scene['image'])[:2]
+    return answer(index, image, unpadded_size, size, scene['image_id'])
 
-
-def _load(dataset, keys, place, transform, spec) -> tf.data.Dataset:
-  """Turns batches of keys into batches of examples.
-
-  Args:
-    dataset: The data set.
-    keys: Data set of int64 `[b]`.
-    place: Maps a key to the index of its example.
-    transform: Maps a key and its example to what is wanted of them.
-    spec: The types of the latter.
-  """
-
-  def load(key):
-    return transform(key, dataset.example(place(key)))
-
-  def load_batch(keys):
-    scenes = dataset.scenes(tf.map_fn(place, keys))
+  def render(indices):
+    spec = {
+      'image': tf.TensorSpec([*image_size, 3], tf.float32),
+      'image_id': tf.TensorSpec([], tf.int64),
+      'index': tf.TensorSpec([], tf.int64),
+      'valid': tf.TensorSpec([], tf.bool),
+      'original_size': tf.TensorSpec([2], tf.int32),
+      'unpadded_size': tf.TensorSpec([2], tf.int32),
+    }
+    scenes = dataset.scenes(tf.maximum(indices, 0))
     return tf.map_fn(
-      lambda pair: transform(*pair), (keys, scenes), fn_output_signature=spec
+      lambda pair: transform(*pair), (indices, scenes), fn_output_signature=spec
     )
 
-  if dataset.batched:
-    return keys.map(load_batch, num_parallel_calls=tf.data.AUTOTUNE)
-  examples = keys.unbatch().map(load, num_parallel_calls=tf.data.AUTOTUNE)
-  return examples.batch(keys.element_spec.shape[0], drop_remainder=True)
+  def read(index):
+    source = dataset.encoded_image(tf.maximum(index, 0))
+    size = source['size']
+    geometry = transforms.eval_geometry(size, image_size)
+    window = tf.concat([[0, 0], size], axis=0)
+    part = blobs.decode_window(source['image'], window)
+    image = transforms.place_image(part, window, geometry, image_size)
+    return answer(index, image, geometry.crop, size, source['image_id'])
+
+  order = tf.constant(order[:, first : first + share], tf.int64)
+  keys = tf.data.Dataset.from_tensor_slices(order)
+  return finish(_load(keys, render if dataset.batched else None, read))
 
 
-def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:
+def shuffled(dataset, config: base.Experiment) -> Callable:
+  """Maps a place in the stream of training to the index of its example."""
+
+  def place(counter):
+    epoch = counter // dataset.num_examples
+    return tf.random.experimental.index_shuffle(
+      counter % dataset.num_examples,
+      seed=_seed(config.training.seed, _ORDER, epoch),
+      max_index=tf.constant(dataset.num_examples - 1, tf.int64),
+    )
+
+  return place
+
+
+def augmentation_seed(config: base.Experiment, counter: tf.Tensor) -> tf.Tensor:
+  """int64 `[2]`: the seed of a place's augmentation."""
+  return _seed(config.training.seed, _AUGMENTATION, counter)
+
+
+def read_augmented(dataset, config: base.Experiment, index, seed):
+  """Reads and augments a picture, of which it decodes what the crop shows.
+
+  Returns:
+    float32 `[H, W, 3]` in [0, 1], and its `transforms.Geometry`.
+  """
+  source = dataset.encoded_image(index)
+  image_size, augmentation = config.model.image_size, config.data.augmentation
+  place_seed, color_seed = transforms.split_seed(seed)
+  geometry = transforms.train_geometry(
+    source['size'], place_seed, image_size, augmentation
+  )
+  window = transforms.source_window(geometry)
+  part = blobs.decode_window(source['image'], window)
+  image = transforms.place_image(
+    part, window, geometry, image_size, color_seed, augmentation.color_jitter
+  )
+  return image, geometry
+
+
+def read_labels(dataset, config: base.Experiment, index, geometry) -> tf.Tensor:
+  """Reads a label map: int32 `[h, w, 2]`, class and number.
+
+  The pixels of the mask are taken from the file's before their meaning is
+  looked up, as there are far fewer of them.
+  """
+  pixels, inside = transforms.place_labels(
+    dataset.label_pixels(index),
+    geometry,
+    config.model.image_size,
+    config.model.mask_size,
+  )
+  label_map = dataset.label_map(pixels, index)
+  label_map = tf.ensure_shape(label_map, [*config.model.mask_size, 2])
+  return transforms.void_outside(label_map, inside)
+
+
+def training_batches(
+  config: base.Experiment, start_step: int, input_context, render, read
+) -> tf.data.Dataset:
+  """Batches of what `render` makes of int64 `[b]` places, or `read` of one."""
+  batch_size = config.training.batch_size
+  share, first = _share(batch_size, input_context, 'training.batch_size')
+  places = tf.data.Dataset.counter(start_step).map(
+    lambda step: step * batch_size + first + tf.range(share, dtype=tf.int64)
+  )
+  return _load(places, render, read)
+
+
+def draw_ids(
+  batch: Dict[str, tf.Tensor], config: base.Experiment
+) -> Dict[str, tf.Tensor]:
+  """Gives the segments of each example their ids; 'counter' is its place."""
+  label_map, dropped = labels.draw_instance_ids(
+    batch['label_map'],
+    config.model.max_instances,
+    _seed(config.training.seed, _INSTANCE_IDS, batch['counter']),
+  )
+  return {'image': batch['image'], 'label_map': label_map, 'dropped': dropped}
+
+
+def finish(batches: tf.data.Dataset, service: str = '') -> tf.data.Dataset:
+  """Prefetches, and lets a tf.data service prepare the batches if asked to."""
+  if service:
+    # A batch goes to one worker of the service, so that each comes once.
+    batches = batches.apply(
+      tf.data.experimental.service.distribute(
+        tf.data.experimental.service.ShardingPolicy.DYNAMIC, service
+      )
+    )
   options = tf.data.Options()
   options.deterministic = True
   return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def _share(batch_size: int, input_context, name: str):
+def _load(keys: tf.data.Dataset, render, read) -> tf.data.Dataset:
+  """Turns batches of int64 keys `[b]` into batches of examples."""
+  if render is not None:
+    return keys.map(render, num_parallel_calls=tf.data.AUTOTUNE)
+  examples = keys.unbatch().map(read, num_parallel_calls=tf.data.AUTOTUNE)
+  return examples.batch(keys.element_spec.shape[0], drop_remainder=True)
+
+
+def _share(batch_size: int, input_context, name: str) -> Sequence[int]:
   """A worker's part of a global batch: its size and where it starts."""
   if input_context is None:
     return batch_size, 0

@@ -29,6 +29,7 @@ class Shapes:
   """A data set of procedural scenes; see `data.pipeline` for the contract."""
 
   batched = True
+  sequences = {}  # No videos.
 
   def __init__(self, config: base.Shapes, split: str, seed: int = 0):
     """Makes the tables.

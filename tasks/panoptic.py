@@ -22,7 +22,7 @@ class Panoptic:
   """The task of `training.task.Task`, with PQ for its score."""
 
   metric = 'PQ'
-  loss_names = ('loss_class', 'loss_instance')
+  loss_names = ('loss_class', 'loss_instance', 'dropped_segments')
 
   def __init__(self, config: base.Experiment, results_dir: str = ''):
     """Opens nothing yet; see `dataset`.
@@ -83,9 +83,12 @@ class Panoptic:
     return pipeline.eval_dataset(self.eval_set, self.config, input_context)
 
   def loss(self, model, batch, seed):
-    return model.loss(
+    loss, parts = model.loss(
       batch['image'], batch['label_map'], seed, self.config.loss
     )
+    # Not a loss: how many segments of an example found no instance id.
+    dropped = tf.reduce_mean(tf.cast(batch['dropped'], tf.float32))
+    return loss, {**parts, 'dropped_segments': dropped}
 
   def predict_step(self, model, batch) -> Dict[str, tf.Tensor]:
     x_0 = self._sample(model, batch['image'], batch['index'])

@@ -64,6 +64,7 @@ def overlay(
   classes: labels.ClassTable,
   names: bool = True,
   min_side: int = 0,
+  ids: bool = False,
 ) -> np.ndarray:
   """The image under its segments' colours, with outlines and class names.
 
@@ -75,6 +76,7 @@ def overlay(
     names: whether to write class names.
     min_side: small pictures are enlarged to about this height, so that names
       can be read.
+    ids: whether to write segment ids after the names.
 
   Returns:
     uint8 `[h', w', 3]`.
@@ -94,9 +96,10 @@ def overlay(
   by_id = {category.id: category for category in classes.categories}
   for segment in segments:
     y, x = _inner_point(segment_ids == segment['id'])
+    name = by_id[segment['category_id']].name
     draw.text(
       (x, y),
-      by_id[segment['category_id']].name,
+      f'{name} {segment["id"]}' if ids else name,
       fill='white',
       font=font,
       anchor='mm',

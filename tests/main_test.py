@@ -16,6 +16,12 @@ import main  # noqa: E402  Its flags are defined once the configs are there.
     (['--config_file=nowhere.yaml'], 'no configuration file'),
     (['--mode=predict'], 'no checkpoint to predict with'),
     (['--mode=train'], 'needs --model_dir'),
+    (['--mode=inspect'], 'needs --output'),
+    (
+      ['--mode=inspect', '--experiment=cityscapes_panoptic', '--output=x'],
+      'python -m data.prepare --dataset=cityscapes',
+    ),
+    (['--params_override=data.past_frames=[-1,-2]'], 'the oldest frame first'),
     (['--mode=train', '--model_dir=x', '--strategy=tpu'], 'needs --tpu'),
   ],
 )

@@ -3,10 +3,17 @@ import json
 import numpy as np
 import pytest
 import tiny
+import trees
 from official.core import exp_factory
 from PIL import Image
 
-from configs import coco, shapes, validation  # noqa: F401  Register themselves.
+from configs import (  # noqa: F401  Experiments register themselves.
+  cityscapes,
+  coco,
+  shapes,
+  validation,
+)
+from data import prepare
 from models import pix2seq_d
 from tasks import panoptic
 from training import state as state_lib
@@ -60,6 +67,11 @@ def _coco_folder(root):
 
 def test_what_is_registered():
   assert _NAMES == [
+    'cityscapes_ablation_1024_256',
+    'cityscapes_ablation_1024_512',
+    'cityscapes_ablation_512_256',
+    'cityscapes_ablation_512_512',
+    'cityscapes_panoptic',
     'coco_decoder_pretraining',
     'coco_panoptic',
     'coco_panoptic_low_resolution',
@@ -84,6 +96,10 @@ def test_experiment_makes_a_step_and_a_prediction(name, one_device, tmp_path):
   config.data.shapes.eval_examples = 2
   if config.data.name == 'coco_panoptic':
     config.data.dir = _coco_folder(tmp_path)
+  if config.data.name == 'cityscapes':
+    trees.cityscapes(tmp_path / 'official')
+    config.data.dir = str(tmp_path)
+    prepare.prepare('cityscapes', str(tmp_path / 'official'), str(tmp_path))
   validation.validate(config)
   task = panoptic.Panoptic(config)
   state = state_lib.build(task, one_device)
@@ -135,3 +151,31 @@ def test_recipes_of_the_paper(
   sampler = config.evaluation.sampler
   assert (sampler.name, sampler.steps, sampler.td) == ('ddim', 20, 2.0)
   assert config.evaluation.min_segment_pixels == 40
+
+
+@pytest.mark.parametrize(
+  ('name', 'image', 'mask', 'epochs'),
+  [
+    ('cityscapes_panoptic', (1024, 2048), (512, 1024), 800),
+    ('cityscapes_ablation_512_256', (512, 1024), (256, 512), 100),
+    ('cityscapes_ablation_512_512', (512, 1024), (512, 1024), 100),
+    ('cityscapes_ablation_1024_256', (1024, 2048), (256, 512), 100),
+    ('cityscapes_ablation_1024_512', (1024, 2048), (512, 1024), 100),
+  ],
+)
+def test_cityscapes_of_the_paper(name, image, mask, epochs):
+  config = exp_factory.get_exp_config(name)
+  model, optimizer = config.model, config.optimizer
+  assert (model.image_size, model.mask_size) == (image, mask)
+  assert (model.input_scaling, config.loss.weight_p) == (0.1, 0.2)
+  assert model.num_classes == 20
+  assert config.training.batch_size == 16
+  assert config.training.steps == epochs * (2975 // 16)
+  assert optimizer.learning_rate == 3e-5
+  assert optimizer.learning_rate * optimizer.end_factor == pytest.approx(3e-6)
+  assert (optimizer.schedule, optimizer.warmup_steps) == ('linear', 0)
+  assert optimizer.ema_decay == 0.999
+  assert config.data.augmentation.scale_jitter == (1.0, 1.0)
+  sampler = config.evaluation.sampler
+  assert (sampler.name, sampler.steps, sampler.td) == ('ddim', 20, 1.5)
+  assert config.evaluation.min_segment_pixels == 80

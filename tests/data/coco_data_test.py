@@ -166,10 +166,17 @@ def test_broken_file_is_named_when_read(tmp_path, name, keep):
   content = (tmp_path / name).read_bytes()
   (tmp_path / name).write_bytes(content[: int(len(content) * keep)])
   config = base.Experiment()
-  config.evaluation.batch_size = 2
+  config.training.batch_size = config.evaluation.batch_size = 2
   with pytest.raises(tf.errors.InvalidArgumentError, match=name) as error:
-    list(pipeline.eval_dataset(dataset, config))
+    list(pipeline.train_dataset(dataset, config).take(1))
   assert 'broken' in str(error.value)
+  if name.endswith('.png'):  # Evaluation reads labels on the host.
+    with pytest.raises(ValueError, match=f'{name}: .*broken'):
+      dataset.ground_truth(7)
+  else:
+    with pytest.raises(tf.errors.InvalidArgumentError, match=name) as error:
+      list(pipeline.eval_dataset(dataset, config))
+    assert 'broken' in str(error.value)
 
 
 def test_wrong_size_is_named_when_read(tmp_path):

@@ -16,13 +16,21 @@ class Numbered:
   def __init__(self, num_examples):
     self.num_examples = num_examples
 
-  def example(self, index):
-    size = tf.stack([12 + index % 3, 20])
+  def encoded_image(self, index):
+    size = tf.cast(tf.stack([12 + index % 3, 20]), tf.int32)
+    picture = tf.fill(tf.concat([size, [3]], 0), tf.cast(index, tf.uint8))
     return {
-      'image': tf.fill([*tf.unstack(size), 3], tf.cast(index, tf.uint8)),
-      'label_map': tf.ones([*tf.unstack(size), 2], tf.int32),
+      'image': tf.io.encode_png(picture),
+      'size': size,
       'image_id': 1000 + index,
     }
+
+  def label_pixels(self, index):
+    return tf.ones([12 + index % 3, 20, 1], tf.uint8)
+
+  def label_map(self, pixels, index):
+    del index
+    return tf.cast(tf.repeat(pixels, 2, axis=-1), tf.int32)
 
 
 def _experiment(batch_size=4):
@@ -183,3 +191,22 @@ def test_uneven_shares_are_refused():
     pipeline.train_dataset(Numbered(9), config, input_context=context)
   with pytest.raises(ValueError, match='evaluation.batch_size is 5'):
     pipeline.eval_dataset(Numbered(9), config, input_context=context)
+
+
+def test_a_service_delivers_every_batch_once():
+  """Two workers of a tf.data service share the batches of a stream."""
+  service = tf.data.experimental.service
+  dispatcher = service.DispatchServer()
+  address = dispatcher.target.split('://')[1]
+  workers = [
+    service.WorkerServer(service.WorkerConfig(dispatcher_address=address))
+    for _ in range(2)
+  ]
+  config = _experiment(batch_size=7)
+  plain = _take(pipeline.train_dataset(Numbered(21), config), 6)
+  config.data.service = dispatcher.target
+  served = _take(pipeline.train_dataset(Numbered(21), config), 40)
+  keys = [batch['image'].tobytes() for batch in served]
+  for batch in plain:
+    assert keys.count(batch['image'].tobytes()) == 1
+  del workers

@@ -1,0 +1,78 @@
+"""Checks a folder in COCO's format, or another official tree, file by file.
+
+python -m data.check --dir=/path/to/mine
+python -m data.check --dataset=kitti_step --dir=/path/to/kitti_step
+"""
+
+import sys
+
+from absl import app, flags
+
+from data import builders, checking, official, records, source
+
+
+def check(name: str, folder: str, list_all: bool = False) -> checking.Checked:
+  """Reads every file and prints what there is.
+
+  Args:
+    name: One of `records.KINDS`, whose official tree it is.
+    folder: Its root.
+    list_all: Whether to go on after a bad frame.
+
+  Raises:
+    FileNotFoundError, PermissionError, ValueError: On the first thing that is
+      wrong; with `list_all`, on what is wrong beside single frames.
+  """
+  frames = official.list_frames(name, folder)
+  found = checking.check(
+    frames,
+    official.encoding_of(name),
+    official.find_segments(name),
+    skip_bad=list_all,
+  )
+  for split, listed in frames.items():
+    rows = [
+      segment
+      for frame in listed
+      for segment in found.segments.get(builders.checked_key(split, frame), ())
+      if segment.category_id
+    ]
+    videos = len({frame.sequence for frame in listed if frame.sequence})
+    print(
+      f'{split}: {len(listed)} pictures'
+      + (f' in {videos} videos' if videos else '')
+      + f', {len(rows)} segments, {sum(s.iscrowd for s in rows)} of them crowds'
+    )
+  return found
+
+
+def _define_flags() -> None:
+  flags.DEFINE_enum(
+    'dataset', 'panoptic_folder', sorted(records.KINDS), 'Whose tree it is.'
+  )
+  flags.DEFINE_string('dir', None, 'Root of the files.', required=True)
+  flags.DEFINE_bool('all', False, 'List all bad files, not the first.')
+
+
+def main(argv) -> None:
+  """Runs the flags; what is wrong is one line a file, not a trace."""
+  if len(argv) > 1:
+    raise app.UsageError(f'Not a flag: {argv[1]!r}.')
+  values = flags.FLAGS
+  try:
+    found = check(values.dataset, values.dir, values.all)
+  except (ValueError, OSError) as error:
+    hint = ''
+    if isinstance(error, source.BadFile):
+      hint = '; --all lists all bad files'
+    sys.exit(f'FATAL: {error}{hint}')
+  for reason in found.bad.values():
+    print(reason)
+  if found.bad:
+    sys.exit(f'FATAL: {len(found.bad)} bad frames')
+  print('all is well')
+
+
+if __name__ == '__main__':
+  _define_flags()
+  app.run(main)

@@ -1,0 +1,152 @@
+"""Checks all files of a data set before it is used.
+
+What was found good is kept in a journal, so that a check that was stopped goes
+on where it was.
+"""
+
+import concurrent.futures
+import json
+import os
+import sys
+import time
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+from data import builders, encodings, source
+
+
+class Checked(NamedTuple):
+  """What a check found.
+
+  Attributes:
+    segments: Of each good frame, by `builders.checked_key`.
+    bad: The sentence on each bad frame, by the same.
+  """
+
+  segments: Dict[str, List[source.Segment]]
+  bad: Dict[str, str]
+
+
+class Progress:
+  """A line that tells how far a loop is, every few seconds."""
+
+  def __init__(self, what: str, total: int, every: float = 5.0):
+    self._what, self._total, self._every = what, total, every
+    self._start = self._told = time.monotonic()
+    self._from = 0
+
+  def skip(self, done: int) -> None:
+    """Takes so many for done before the start, for the time left."""
+    self._from = done
+
+  def update(self, done: int) -> None:
+    now = time.monotonic()
+    if done < self._total and now - self._told < self._every:
+      return
+    self._told = now
+    speed = (done - self._from) / max(now - self._start, 1e-3)
+    left = (self._total - done) / speed if speed else 0
+    print(
+      f'{self._what}: {done}/{self._total}, {speed:.0f}/s, {left:.0f} s left',
+      flush=True,
+    )
+
+
+def check(
+  frames: Mapping[str, Sequence[source.Frame]],
+  encoding: encodings.Encoding,
+  find_segments,
+  journal: str = '',
+  skip_bad: bool = False,
+  workers: int = 0,
+) -> Checked:
+  """Reads every file of a data set.
+
+  Args:
+    frames: By split.
+    encoding: Of the labels.
+    find_segments: As for `source.check`.
+    journal: Path of the journal; '': none is kept.
+    skip_bad: Whether to go on after a bad frame.
+    workers: Threads; 0: as many as there are cores.
+
+  Raises:
+    source.BadFile: On the first bad frame, unless `skip_bad`.
+  """
+  known = _read_journal(journal)
+  segments, bad, todo = {}, {}, []
+  for split, listed in frames.items():
+    for frame in listed:
+      key = builders.checked_key(split, frame)
+      stamp = _stamp(frame)
+      stored = known.get(key)
+      if stored and stored[0] == stamp:
+        segments[key] = [source.Segment(*row) for row in stored[1]]
+      else:
+        todo.append((key, stamp, frame))
+  total = len(segments) + len(todo)
+  progress = Progress('checked', total)
+  progress.skip(len(segments))
+  if segments:
+    print(f'{len(segments)} of {total} were checked before')
+
+  def work(item) -> Tuple[str, list, List[source.Segment] | None, str]:
+    key, stamp, frame = item
+    try:
+      return key, stamp, source.check(frame, encoding, find_segments)[1], ''
+    except source.BadFile as error:
+      return key, stamp, None, str(error)
+
+  kept = open(journal, 'a', encoding='utf-8') if journal else None
+  pool = concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count())
+  try:
+    for key, stamp, found, reason in pool.map(work, todo):
+      if found is None:
+        if not skip_bad:
+          raise source.BadFile(reason)
+        bad[key] = reason
+      else:
+        segments[key] = found
+        if kept:
+          kept.write(json.dumps([key, stamp, found]) + '\n')
+      progress.update(len(segments) + len(bad))
+  finally:
+    pool.shutdown(cancel_futures=True)
+    if kept:
+      kept.close()
+  return Checked(segments, bad)
+
+
+def report_skipped(bad: Mapping[str, str], what: str) -> None:
+  """Lists what is left out, on the error stream."""
+  if bad:
+    print(f'left out {len(bad)} {what}:', file=sys.stderr)
+  for key, reason in bad.items():
+    print(f'  {key}: {reason}', file=sys.stderr)
+
+
+def _stamp(frame: source.Frame) -> list:
+  """What changes when a frame's files or its annotation do."""
+  stamps = []
+  for path in (frame.image, frame.labels):
+    try:
+      status = os.stat(path)
+      stamps += [status.st_size, status.st_mtime_ns]
+    except OSError:
+      stamps += [0, 0]
+  told = [list(segment) for segment in frame.segments or ()]
+  size = list(frame.size) if frame.size else None
+  return [*stamps, size, told]
+
+
+def _read_journal(path: str) -> Dict[str, list]:
+  if not path or not os.path.exists(path):
+    return {}
+  known = {}
+  with open(path, encoding='utf-8') as file:
+    for line in file:
+      try:
+        key, stamp, rows = json.loads(line)
+      except ValueError:
+        continue  # The last line of a check that was killed.
+      known[key] = stamp, rows
+  return known

@@ -1,0 +1,141 @@
+"""Cityscapes panoptic, from the official files.
+
+    <dir>/leftImg8bit/<split>/<city>/<city>_<..>_<..>_leftImg8bit.png
+    <dir>/gtFine/<split>/<city>/<city>_<..>_<..>_gtFine_instanceIds.png
+
+with split `train` or `val`. A label file is 16 bits of grey: the label id for
+stuff, 1000 times it plus a running number for an instance of a thing. A thing's
+bare label id is a group of them that nobody parted: a crowd.
+Cordts et al. 2016, https://www.cityscapes-dataset.com.
+"""
+
+import os
+from typing import List
+
+from data import encodings, labels, paths, source
+
+SPLITS = ('train', 'val')
+ENCODING = encodings.GRAY16
+
+# Label id, name, colour, thing; in the order of the train ids 0 to 18.
+_CATEGORIES = (
+  (7, 'road', (128, 64, 128), False),
+  (8, 'sidewalk', (244, 35, 232), False),
+  (11, 'building', (70, 70, 70), False),
+  (12, 'wall', (102, 102, 156), False),
+  (13, 'fence', (190, 153, 153), False),
+  (17, 'pole', (153, 153, 153), False),
+  (19, 'traffic light', (250, 170, 30), False),
+  (20, 'traffic sign', (220, 220, 0), False),
+  (21, 'vegetation', (107, 142, 35), False),
+  (22, 'terrain', (152, 251, 152), False),
+  (23, 'sky', (70, 130, 180), False),
+  (24, 'person', (220, 20, 60), True),
+  (25, 'rider', (255, 0, 0), True),
+  (26, 'car', (0, 0, 142), True),
+  (27, 'truck', (0, 0, 70), True),
+  (28, 'bus', (0, 60, 100), True),
+  (31, 'train', (0, 80, 100), True),
+  (32, 'motorcycle', (0, 0, 230), True),
+  (33, 'bicycle', (119, 11, 32), True),
+)
+
+# Label ids that training and scores leave out: unlabeled, ego vehicle,
+# rectification border, out of roi, static, dynamic, ground, parking, rail
+# track, guard rail, bridge, tunnel, polegroup, caravan, trailer.
+IGNORED = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30)
+
+_IMAGE, _LABELS = '_leftImg8bit.png', '_gtFine_instanceIds.png'
+
+
+def class_table() -> labels.ClassTable:
+  """The 19 classes that are scored; category ids are the label ids."""
+  return labels.ClassTable([labels.Category(*row) for row in _CATEGORIES])
+
+
+def list_frames(folder: str, split: str) -> List[source.Frame]:
+  """The pictures of a split, by name.
+
+  Raises:
+    FileNotFoundError: If a folder, or the partner of a file, is missing.
+    PermissionError: If a folder may not be read.
+  """
+  images = os.path.join(folder, 'leftImg8bit', split)
+  masks = os.path.join(folder, 'gtFine', split)
+  for needed in (images, masks):
+    paths.require(
+      needed,
+      'the folder must hold leftImg8bit/ and gtFine/ of Cityscapes, both '
+      'unpacked' + paths.nearby(folder, _is_root),
+    )
+  of_images = _stems(images, _IMAGE)
+  of_masks = _stems(masks, _LABELS)
+  for stems, others, root, ending in (
+    (of_images, of_masks, masks, _LABELS),
+    (of_masks, of_images, images, _IMAGE),
+  ):
+    lacking = sorted(stems.keys() - others.keys())
+    if lacking:
+      raise FileNotFoundError(
+        f'{os.path.join(root, lacking[0] + ending)} does not exist, nor do '
+        f'{len(lacking) - 1} others that have a partner: unpack '
+        'leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip again'
+      )
+  if not of_images:
+    raise FileNotFoundError(
+      f'{images} has no *{_IMAGE} in any folder of a city: unpack '
+      'leftImg8bit_trainvaltest.zip there'
+    )
+  return [
+    source.Frame(
+      # The name that the official panoptic files have.
+      name=f'{os.path.basename(stem)}_gtFine_panoptic.png',
+      image=of_images[stem],
+      labels=of_masks[stem],
+      image_id=number,
+    )
+    for number, stem in enumerate(sorted(of_images), start=1)
+  ]
+
+
+def find_segments(ids, areas) -> List[source.Segment]:
+  """The segments of a label file's ids, crowds and void among them.
+
+  Raises:
+    ValueError: If an id is none of Cityscapes; a clause without the file.
+  """
+  things = {row[0]: row[3] for row in _CATEGORIES}
+  segments = []
+  for segment_id, area in zip(ids.tolist(), areas.tolist(), strict=True):
+    label = segment_id // 1000 if segment_id >= 1000 else segment_id
+    if label in IGNORED:
+      category, crowd = 0, 0
+    elif label in things:
+      category, crowd = label, int(things[label] and segment_id < 1000)
+    else:
+      raise ValueError(
+        f'the id {segment_id} is no label of Cityscapes: is this an '
+        '*_instanceIds.png file?'
+      )
+    segments.append(source.Segment(segment_id, category, crowd, area))
+  return segments
+
+
+def _is_root(folder: str) -> bool:
+  return all(
+    os.path.isdir(os.path.join(folder, name))
+    for name in ('leftImg8bit', 'gtFine')
+  )
+
+
+def _stems(folder: str, ending: str) -> dict:
+  """Paths by `<city>/<city>_<..>_<..>`."""
+  found = {}
+  for city in paths.listing(folder):
+    if not os.path.isdir(os.path.join(folder, city)):
+      continue
+    for name in paths.listing(os.path.join(folder, city)):
+      if name.endswith(ending):
+        stem = os.path.join(city, name[: -len(ending)])
+        found[stem] = os.path.join(folder, city, name)
+  return found

@@ -1,0 +1,93 @@
+"""DAVIS 2017, from the official files.
+
+    <dir>/ImageSets/2017/<split>.txt
+    <dir>/JPEGImages/480p/<sequence>/%05d.jpg
+    <dir>/Annotations/480p/<sequence>/%05d.png
+
+with split `train` or `val`. A label file is a PNG with a palette, whose colour
+numbers are the objects of the sequence; 0 is background, 255 is void. There are
+no classes: all objects are of one. Pont-Tuset et al. 2017,
+https://davischallenge.org.
+"""
+
+import os
+from typing import List
+
+from data import encodings, labels, paths, source
+
+SPLITS = ('train', 'val')
+ENCODING = encodings.GRAY8
+
+_VOID = 255
+
+
+def class_table() -> labels.ClassTable:
+  """A single class; background is void."""
+  return labels.ClassTable(
+    [labels.Category(1, 'object', labels.palette_color(0), True)]
+  )
+
+
+def list_frames(folder: str, split: str) -> List[source.Frame]:
+  """The frames of a split, by sequence and number.
+
+  Raises:
+    FileNotFoundError: If a folder, or a frame between others, is missing.
+    PermissionError: If a folder may not be read.
+    ValueError: If a sequence holds what is no frame.
+  """
+  names = os.path.join(folder, 'ImageSets', '2017', f'{split}.txt')
+  paths.require(
+    names,
+    'the folder must hold ImageSets/, JPEGImages/ and Annotations/ of DAVIS '
+    '2017' + paths.nearby(folder, _is_root),
+  )
+  with open(names, encoding='utf-8') as file:
+    sequences = sorted(file.read().split())
+  frames = []
+  for sequence in sequences:
+    images, masks = (
+      os.path.join(folder, part, '480p', sequence)
+      for part in ('JPEGImages', 'Annotations')
+    )
+    for needed in (images, masks):
+      paths.require(
+        needed,
+        f'{names} names the sequence; unpack '
+        'DAVIS-2017-trainval-480p.zip again, or remove the name',
+      )
+    of_images = source.numbered(paths.listing(images), '.jpg', images, 0)
+    of_masks = source.numbered(paths.listing(masks), '.png', masks, 0)
+    for name in sorted(set(paths.listing(images)) - set(of_images))[:1]:
+      raise ValueError(
+        f'{os.path.join(images, name)} is no frame <number>.jpg: remove it'
+      )
+    if len(of_images) != len(of_masks):
+      raise FileNotFoundError(
+        f'{masks} has {len(of_masks)} frames, but {images} has '
+        f'{len(of_images)}: unpack DAVIS-2017-trainval-480p.zip again'
+      )
+    for number, name in enumerate(of_masks):
+      frames.append(
+        source.Frame(
+          name=f'{sequence}/{name}',
+          image=os.path.join(images, of_images[number]),
+          labels=os.path.join(masks, name),
+          image_id=len(frames) + 1,
+          sequence=sequence,
+          frame=number,
+        )
+      )
+  return frames
+
+
+def find_segments(ids, areas) -> List[source.Segment]:
+  """The objects of a label file's ids; 255 is void."""
+  return [
+    source.Segment(segment_id, int(segment_id != _VOID), 0, area)
+    for segment_id, area in zip(ids.tolist(), areas.tolist(), strict=True)
+  ]
+
+
+def _is_root(folder: str) -> bool:
+  return os.path.isdir(os.path.join(folder, 'ImageSets', '2017'))

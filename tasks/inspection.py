@@ -1,0 +1,154 @@
+"""A look at what training sees: `--mode=inspect`."""
+
+import os
+import time
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from configs import base
+from data import clips, datasets, labels, pipeline
+from tasks import pictures
+
+_SIDE = 256  # Pixels: small examples are shown at least this large.
+_COLUMNS = 4
+
+
+def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
+  """Draws training examples and counts what is in them.
+
+  Writes `<output>/train.png`: for each example the image, and the image under
+  its segments with class names and instance ids, as the network gets them; for
+  videos, also the past masks. Prints statistics of the same examples.
+
+  Args:
+    config: the experiment.
+    output_dir: where to write.
+    count: examples to look at.
+
+  Raises:
+    FileNotFoundError, ValueError: where the data are missing or wrong.
+  """
+  if not output_dir:
+    raise ValueError('--mode=inspect needs --output, a folder to write')
+  if count < 1:
+    raise ValueError(f'--num_examples is {count}; it must be at least 1')
+  dataset = datasets.create(config.data, config.data.train_split)
+  of_videos = bool(dataset.sequences)
+  make = clips.train_clips if of_videos else pipeline.train_dataset
+  start = time.monotonic()
+  batches = make(dataset, config).unbatch().take(count)
+  examples = [
+    {name: value.numpy() for name, value in example.items()}
+    for example in batches
+  ]
+  seconds = time.monotonic() - start
+  cells = [_drawn(example, dataset.classes) for example in examples]
+  columns = max(1, _COLUMNS // len(cells[0]))
+  rows = [
+    sum(cells[i : i + columns], []) for i in range(0, len(cells), columns)
+  ]
+  os.makedirs(output_dir, exist_ok=True)
+  path = os.path.join(output_dir, 'train.png')
+  temporary = os.path.join(output_dir, f'.train.{os.getpid()}.png')
+  Image.fromarray(pictures.grid(rows)).save(temporary)
+  os.replace(temporary, path)
+  print(describe(statistics(examples, dataset.classes)))
+  print(f'{path}: {len(examples)} examples, made in {seconds:.1f} s')
+
+
+def statistics(
+  examples: List[Dict[str, np.ndarray]], classes: labels.ClassTable
+) -> Dict[str, Any]:
+  """Counts what training examples hold.
+
+  Args:
+    examples: of `pipeline.train_dataset`, without the batch axis.
+    classes: the data set's table.
+
+  Returns:
+    'segments': int `[n]`, of each example; 'void': share of the pixels that
+    are void, the padding among them; 'pixels' and 'instances': int
+    `[num_classes]`, by class; 'dropped': segments that found no id.
+  """
+  counts = np.zeros(classes.num_classes, np.int64)
+  instances = np.zeros_like(counts)
+  segments = []
+  for example in examples:
+    label_map = example['label_map']
+    counts += np.bincount(
+      label_map[..., 0].ravel(), minlength=classes.num_classes
+    )
+    pairs = np.unique(label_map.reshape(-1, 2), axis=0)
+    kinds = pairs[pairs[:, 1] > 0, 0]
+    segments.append(len(kinds))
+    instances += np.bincount(kinds, minlength=classes.num_classes)
+  return {
+    'segments': np.array(segments),
+    'void': counts[0] / counts.sum(),
+    'pixels': counts,
+    'instances': instances,
+    'dropped': int(sum(example['dropped'] for example in examples)),
+    'names': [category.name for category in classes.categories],
+  }
+
+
+def describe(found: Dict[str, Any]) -> str:
+  """The statistics as text, the most frequent classes first."""
+  segments = found['segments']
+  lines = [
+    f'segments per example: mean {segments.mean():.1f}, from {segments.min()} '
+    f'to {segments.max()}',
+    f'void: {100 * found["void"]:.1f} % of the pixels',
+    f'segments dropped for want of an instance id: {found["dropped"]}',
+    'class, share of the labelled pixels, segments:',
+  ]
+  pixels = found['pixels'][1:]
+  for i in np.argsort(-pixels, kind='stable'):
+    if pixels[i]:
+      share = 100 * pixels[i] / pixels.sum()
+      lines.append(
+        f'  {found["names"][i]}  {share:.1f} %  {found["instances"][i + 1]}'
+      )
+  return '\n'.join(lines)
+
+
+def _drawn(
+  example: Dict[str, np.ndarray], classes: labels.ClassTable
+) -> List[np.ndarray]:
+  """The image, it under its segments, and the past masks."""
+  image = np.rint(example['image'] * 255).astype(np.uint8)
+  height, width = image.shape[:2]
+  factor = max(1, -(-_SIDE // height))
+  cells = [
+    pictures.enlarge(image, factor),
+    _overlaid(image, example['label_map'], classes),
+  ]
+  past = example.get('past_masks')
+  if past is not None:
+    gray = np.full([height, width, 3], 128, np.uint8)
+    for i in range(0, past.shape[-1], 2):
+      cells.append(_overlaid(gray, past[..., i : i + 2], classes))
+  return cells
+
+
+def _overlaid(image, label_map, classes) -> np.ndarray:
+  size = image.shape[:2]
+  label_map = tf.image.resize(label_map, size, method='nearest').numpy()
+  segment_ids, segments = _segments(label_map, classes)
+  return pictures.overlay(
+    image, segment_ids, segments, classes, min_side=_SIDE, ids=True
+  )
+
+
+def _segments(label_map: np.ndarray, classes) -> Tuple[np.ndarray, list]:
+  """Each instance id as a segment, of the class it has."""
+  pairs = np.unique(label_map.reshape(-1, 2), axis=0)
+  segments = [
+    {'id': int(instance), 'category_id': classes.category(int(kind)).id}
+    for kind, instance in pairs
+    if instance > 0
+  ]
+  return label_map[..., 1], segments
