@@ -106,9 +106,7 @@ def test_rate_scale_is_of_the_inputs_of_a_kernel():
   assert scale('decoder/down_0_0/conv_0/kernel:0') == 8 / (9 * 8)
   assert scale('decoder/conv_out/kernel:0') == 1.0
   assert scale(f'{middle}conv_out/kernel:0') == 8 / 16
-  assert (
-    scale(f'{middle}transformer_0/self_attention/query/kernel:0') == 8 / 16
-  )
+  assert scale(f'{middle}transformer_0/self_attention/query/kernel:0') == 8 / 16
   assert scale('self_attention/output/kernel:0') == 8 / 16
   assert {s for name, s in scales.items() if 'kernel' not in name} == {1.0}
   assert all(
