@@ -49,8 +49,8 @@ class _Task(panoptic.Panoptic):
       training=True,
     )
 
-  def new_scorer(self):
-    scorer = super().new_scorer()
+  def new_scorer(self, run=0):
+    scorer = super().new_scorer(run)
     self.seen = {}
     update = scorer.update
 
