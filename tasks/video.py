@@ -89,6 +89,32 @@ class Video(panoptic.Panoptic):
       outputs[name] = batch[name]
     return outputs, memory
 
+  def predict_frame(self, model, image, frame, start, memory):
+    """The decoded map of one frame of a clip.
+
+    Args:
+      model: from `build_model`.
+      image: float32 `[H, W, 3]` in [0, 1].
+      frame: int64 scalar, its number.
+      start: bool scalar, whether nothing is remembered.
+      memory: from the frame before, or `first_memory` of one row.
+
+    Returns:
+      int32 `[h, w, 2]`, and the memory for the next frame.
+    """
+    nothing = tf.zeros([1], tf.int64)
+    batch = {
+      'image': image[tf.newaxis],
+      'frame': frame[tf.newaxis],
+      'starts': start[tf.newaxis],
+      'valid': tf.ones([1], tf.bool),
+      **dict.fromkeys(
+        ('sequence', 'image_id', 'original_size', 'unpadded_size'), nothing
+      ),
+    }
+    outputs, memory = self.predict_step(model, batch, memory)
+    return outputs['label_map'][0], memory
+
   def new_scorer(self, run: int = 0) -> video_scorer.Scorer:
     return video_scorer.Scorer(
       self.config, self.eval_set, self._results_of(run)

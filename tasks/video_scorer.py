@@ -1,7 +1,7 @@
 """Predicted frames to STQ and VPQ, or J&F, and to official result files."""
 
 import os
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 import numpy as np
 
@@ -64,12 +64,17 @@ class Scorer:
     if self._results_dir:
       name = os.path.splitext(self._dataset.file_name(image_id))[0]
       path = os.path.join(self._results_dir, f'{name}.png')
-      write = write_davis if isinstance(self._scores, _JAndF) else write_step
-      write(path, segment_ids, found, self._dataset.classes)
+      writer(self._config)(path, segment_ids, found, self._dataset.classes)
 
   def result(self) -> Dict[str, float]:
     """Scores in percent, and 'frames', their number."""
     return {**self._scores.result(), 'frames': self._frames}
+
+
+def writer(config: base.Experiment) -> Callable[..., None]:
+  """`write_davis` where J&F is the metric, else `write_step`."""
+  davis = config.evaluation.video.metric == 'j_and_f'
+  return write_davis if davis else write_step
 
 
 def write_davis(
