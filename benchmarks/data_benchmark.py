@@ -16,53 +16,62 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import Dict, Sequence
 
 from absl import app, flags
-
-_DATASET = flags.DEFINE_string('dataset', 'coco_panoptic', 'data.name.')
-_DIR = flags.DEFINE_string('dir', None, 'data.dir.')
-_SOURCE = flags.DEFINE_string(
-  'source', '', 'data.source; "": what the data set is read from as a rule.'
-)
-_SPLIT = flags.DEFINE_string('split', '', 'Of the data set; "": training.')
-_SIZE = flags.DEFINE_list('size', ['256', '256'], 'Height and width of inputs.')
-_BATCH = flags.DEFINE_integer('batch_size', 16, 'Examples in a batch.')
-_SECONDS = flags.DEFINE_float('seconds', 4.0, 'Of each measurement.')
-_ROUNDS = flags.DEFINE_integer('rounds', 3, 'Measurements to take medians of.')
-_CORES = flags.DEFINE_list('cores', ['1', '2'], 'Numbers of cores.')
-_CACHE = flags.DEFINE_bool('cache', True, 'Keep the bytes in memory.')
-_ONE = flags.DEFINE_string('one', '', 'For a process that measures: what.')
 
 _WHAT = ('bare decoding', 'training', 'evaluation')
 
 
-def measure(what: str, seconds: float) -> dict:
-  """Examples per second in this process, and its memory in MB.
+def experiment(
+  name: str, folder: str, source: str, size: Sequence[int], batch_size: int
+):
+  """What is measured: the augmentation of COCO's low-resolution stage.
 
-  Memory is the most that was resident, and what of it came with opening and
-  running the pipeline.
+  It is the most costly of the recipes.
+
+  Args:
+    name: `data.name`.
+    folder: `data.dir`.
+    source: `data.source`; '' for what the data set is read from as a rule.
+    size: Height and width of the inputs; masks have half of them.
+    batch_size: Of training and evaluation.
+  """
+  from configs import base
+
+  config = base.Experiment()
+  config.data.name, config.data.dir = name, folder
+  of_folder = 'folder' if name == 'coco_panoptic' else 'tfds'
+  config.data.source = source or of_folder
+  config.data.augmentation = base.Augmentation(
+    scale_jitter=(1.0, 3.0), color_jitter=1.0
+  )
+  config.model.image_size = tuple(size)
+  config.model.mask_size = tuple(side // 2 for side in size)
+  config.training.batch_size = config.evaluation.batch_size = batch_size
+  return config
+
+
+def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
+  """Measures in this process, with all cores that it may use.
+
+  Args:
+    config: The experiment.
+    split: Of its data set.
+    what: One of `_WHAT`.
+    seconds: How long, after a few batches.
+
+  Returns:
+    'rate': examples per second; 'memory': the most that was resident, MB;
+    'own': how much of that came with opening and running the pipeline.
   """
   import tensorflow as tf
 
-  from configs import base
   from data import blobs, clips, datasets, pipeline
 
   cores = len(os.sched_getaffinity(0))
   before = _resident()
-  config = base.Experiment()
-  name = _DATASET.value
-  config.data.name, config.data.dir = name, _DIR.value
-  config.data.source = _SOURCE.value or (
-    'folder' if name == 'coco_panoptic' else 'tfds'
-  )
-  config.data.cache = _CACHE.value
-  height, width = (int(side) for side in _SIZE.value)
-  config.model.image_size = height, width
-  config.model.mask_size = height // 2, width // 2
-  # As the low-resolution stage of COCO, the most costly of the recipes.
-  config.data.augmentation = base.Augmentation((1.0, 3.0), True, 1.0)
-  config.training.batch_size = config.evaluation.batch_size = _BATCH.value
-  split = _SPLIT.value or ('train2017' if 'coco' in name else 'train')
+  batch_size = config.training.batch_size
   dataset = datasets.create(config.data, split)
   videos = bool(dataset.sequences)
   if what == 'training':
@@ -76,11 +85,11 @@ def measure(what: str, seconds: float) -> dict:
       source = dataset.encoded_image(index)
       whole = tf.concat([[0, 0], source['size']], axis=0)
       image = blobs.decode_window(source['image'], whole)
-      # The sums keep the decoding from being left out, at no cost.
+      # Shapes alone are passed on: copying pictures is not decoding them.
       return tf.shape(image), tf.shape(dataset.label_pixels(index))
 
     batches = tf.data.Dataset.range(dataset.num_examples).repeat()
-    batches = batches.map(decode, num_parallel_calls=cores).batch(_BATCH.value)
+    batches = batches.map(decode, num_parallel_calls=cores).batch(batch_size)
   options = tf.data.Options()
   options.threading.private_threadpool_size = cores
   iterator = iter(batches.with_options(options))
@@ -89,7 +98,7 @@ def measure(what: str, seconds: float) -> dict:
   start, count = time.perf_counter(), 0
   while time.perf_counter() - start < seconds:
     next(iterator)
-    count += _BATCH.value
+    count += batch_size
   rate = count / (time.perf_counter() - start)
   return {'rate': rate, 'memory': _resident(), 'own': _resident() - before}
 
@@ -99,7 +108,8 @@ def _resident() -> float:
   return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _in_process(what: str, cores: int) -> dict:
+def _in_process(what: str, cores: int) -> Dict[str, float]:
+  """Measures in a process of its own, on so many cores."""
   chosen = sorted(os.sched_getaffinity(0))[:cores]
   process = subprocess.run(
     [sys.executable, '-m', 'benchmarks.data_benchmark', *sys.argv[1:]]
@@ -112,24 +122,56 @@ def _in_process(what: str, cores: int) -> dict:
   return json.loads(process.stdout.splitlines()[-1])
 
 
-def main(argv) -> None:
-  del argv
-  if _ONE.value:
-    import tensorflow as tf
+def _define_flags() -> None:
+  # Not at import: other programs that use this module have their own flags.
+  flags.DEFINE_string('dataset', 'coco_panoptic', 'data.name.')
+  flags.DEFINE_string('dir', None, 'data.dir.', required=True)
+  flags.DEFINE_string('source', '', 'data.source; "": as a rule.')
+  flags.DEFINE_string('split', '', 'Of the data set; "": training.')
+  flags.DEFINE_list('size', ['256', '256'], 'Height and width of inputs.')
+  flags.DEFINE_integer('batch_size', 16, 'Examples in a batch.')
+  flags.DEFINE_float('seconds', 4.0, 'Of each measurement.')
+  flags.DEFINE_integer('rounds', 3, 'Measurements to take medians of.')
+  flags.DEFINE_list('cores', ['1', '2'], 'Numbers of cores.')
+  flags.DEFINE_bool('cache', True, 'Keep the bytes in memory.')
+  flags.DEFINE_string('one', '', 'For a process that measures: what.')
 
-    cores = len(os.sched_getaffinity(0))
-    tf.config.threading.set_inter_op_parallelism_threads(cores)
-    tf.config.threading.set_intra_op_parallelism_threads(cores)
-    print(json.dumps(measure(_ONE.value, _SECONDS.value)))
+
+def _measure_here(values) -> Dict[str, float]:
+  """Measures what the flags of this process say."""
+  import tensorflow as tf
+
+  cores = len(os.sched_getaffinity(0))
+  tf.config.threading.set_inter_op_parallelism_threads(cores)
+  tf.config.threading.set_intra_op_parallelism_threads(cores)
+  config = experiment(
+    values.dataset,
+    values.dir,
+    values.source,
+    [int(side) for side in values.size],
+    values.batch_size,
+  )
+  config.data.cache = values.cache
+  of_coco = 'coco' in values.dataset
+  split = values.split or ('train2017' if of_coco else 'train')
+  return measure(config, split, values.one, values.seconds)
+
+
+def main(argv) -> None:
+  """Prints a table; see the module."""
+  del argv
+  values = flags.FLAGS
+  if values.one:
+    print(json.dumps(_measure_here(values)))
     return
   available = len(os.sched_getaffinity(0))
   print('cores  what            examples/s  of bare  memory MB  of it ours')
-  for cores in (int(text) for text in _CORES.value):
+  for cores in (int(text) for text in values.cores):
     if cores > available:
       print(f'{cores:5d}  left out: there are {available}')
       continue
     found = {what: [] for what in _WHAT}
-    for _ in range(_ROUNDS.value):
+    for _ in range(values.rounds):
       for what in _WHAT:
         found[what].append(_in_process(what, cores))
     bare = statistics.median(run['rate'] for run in found[_WHAT[0]])
@@ -146,5 +188,5 @@ def main(argv) -> None:
 
 
 if __name__ == '__main__':
-  flags.mark_flag_as_required('dir')
+  _define_flags()
   app.run(main)

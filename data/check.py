@@ -31,18 +31,14 @@ def check(name: str, folder: str, list_all: bool = False) -> checking.Checked:
     skip_bad=list_all,
   )
   for split, listed in frames.items():
-    rows = [
-      segment
+    crowds = [
+      segment.iscrowd
       for frame in listed
       for segment in found.segments.get(builders.checked_key(split, frame), ())
       if segment.category_id
     ]
     videos = len({frame.sequence for frame in listed if frame.sequence})
-    print(
-      f'{split}: {len(listed)} pictures'
-      + (f' in {videos} videos' if videos else '')
-      + f', {len(rows)} segments, {sum(s.iscrowd for s in rows)} of them crowds'
-    )
+    print(checking.summary(split, len(listed), videos, crowds))
   return found
 
 

@@ -124,6 +124,17 @@ def report_skipped(bad: Mapping[str, str], what: str) -> None:
     print(f'  {key}: {reason}', file=sys.stderr)
 
 
+def summary(
+  split: str, pictures: int, videos: int, crowds: Sequence[int]
+) -> str:
+  """A line on what a split holds; `crowds` is `iscrowd` of each segment."""
+  return (
+    f'{split}: {pictures} pictures'
+    + (f' in {videos} videos' if videos else '')
+    + f', {len(crowds)} segments, {sum(crowds)} of them crowds'
+  )
+
+
 def _stamp(frame: source.Frame) -> list:
   """What changes when a frame's files or its annotation do."""
   stamps = []

@@ -21,7 +21,7 @@ def list_frames(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
   """
   if not os.path.isdir(folder):
     raise FileNotFoundError(
-      f'{folder} does not exist: --manual_dir must be the root of the files'
+      f'{folder} does not exist: give the root of the official files'
     )
   if name == 'davis':
     return {split: davis.list_frames(folder, split) for split in davis.SPLITS}

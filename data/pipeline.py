@@ -281,7 +281,8 @@ def training_batches(
   """Batches of what `render` makes of int64 `[b]` places, or `read` of one."""
   batch_size = config.training.batch_size
   share, first = _share(batch_size, input_context, 'training.batch_size')
-  places = tf.data.Dataset.counter(start_step).map(
+  # A range, not a counter: a tf.data service can share it out.
+  places = tf.data.Dataset.range(start_step, tf.int64.max // batch_size).map(
     lambda step: step * batch_size + first + tf.range(share, dtype=tf.int64)
   )
   return _load(places, render, read)

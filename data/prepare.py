@@ -57,22 +57,18 @@ def prepare(
   folder = records.find(name, data_dir)
   for split in _splits(folder):
     content = records.open_split(name, data_dir, split)
-    print(summary(split, content))
+    segments = content.segments[content.segments[:, 1] > 0]
+    pictures, videos = len(content.names), len(content.sequences)
+    crowds = segments[:, 2].tolist()
+    print(checking.summary(split, pictures, videos, crowds))
   return folder
-
-
-def summary(split: str, content) -> str:
-  """A line on what a split holds."""
-  rows = content.segments[content.segments[:, 1] > 0]
-  videos = f' in {len(content.sequences)} videos' if content.sequences else ''
-  return (
-    f'{split}: {len(content.names)} pictures{videos}, {len(rows)} segments, '
-    f'{int(rows[:, 2].sum())} of them crowds'
-  )
 
 
 def _prepare_tree(name, manual_dir, data_dir, skip_bad) -> None:
   frames = official.list_frames(name, manual_dir)
+  if name == 'coco_panoptic':
+    names = [category[1] for category in _categories(manual_dir)]
+    records.require_coco(names, manual_dir)
   os.makedirs(data_dir, exist_ok=True)
   _require_room(frames, data_dir)
   journal = os.path.join(data_dir, f'.pix2seq_d-checked-{name}.jsonl')

@@ -5,7 +5,7 @@ split is a catalogue like a folder's, and a run resumes at once wherever it was.
 """
 
 import os
-from typing import List
+from typing import List, Sequence
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def open_split(name: str, data_dir: str, split: str) -> catalogue.Catalogue:
   else:
     classes = kind.class_table()
   if name == 'coco_panoptic':
-    _require_coco(info, classes, folder)
+    require_coco(info.features['panoptic_objects']['label'].names, folder)
   index = record_index.load(kind, folder, info.splits[split])
   count = len(index['image_id'])
 
@@ -122,13 +122,21 @@ def _own_classes(metadata, folder: str) -> labels.ClassTable:
   )
 
 
-def _require_coco(info, classes: labels.ClassTable, folder: str) -> None:
-  """TFDS keeps a category's place in its file: the file must be COCO's."""
-  names = info.features['panoptic_objects']['label'].names
-  if names != [category.name for category in classes.categories]:
+def require_coco(names: Sequence[str], folder: str) -> None:
+  """TFDS keeps a category's place in its file: the file must be COCO's.
+
+  Args:
+    names: Of the categories, in the file's order.
+    folder: For the message.
+
+  Raises:
+    ValueError: If they are not COCO's.
+  """
+  categories = coco_classes.class_table().categories
+  if list(names) != [category.name for category in categories]:
     raise ValueError(
-      f"{folder} was not prepared from COCO's 133 categories: prepare a set "
-      'of your own with --dataset=panoptic_folder'
+      f"{folder} has other categories than COCO's 133: prepare it as a set of "
+      'your own with --dataset=panoptic_folder'
     )
 
 

@@ -316,7 +316,8 @@ def _finish(
   image, flip, image_size, color_seed=None, color_strength=0.0
 ) -> tf.Tensor:
   """What follows on the crop: flip, colours, padding."""
-  image = tf.cond(flip, lambda: image[:, ::-1], lambda: image)
+  # A slice that goes backwards takes as long as the resizing.
+  image = tf.cond(flip, lambda: tf.reverse(image, [1]), lambda: image)
   if color_strength > 0:
     image = color_jitter(image, color_seed, color_strength)
   return _pad(image, image_size)

@@ -147,7 +147,7 @@ _COCO = {
   ),
   'wrong directory level': (
     _nest,
-    'does not exist.*it looks as if .*/coco were meant',
+    'has no annotations/panoptic_.*it looks as if .*/coco were meant',
   ),
 }
 
@@ -340,3 +340,10 @@ def test_all_bad_files_are_listed(tmp_path):
   frames = builders.coco_frames(str(tmp_path), 'val2017')
   skipped = prepare.with_whole_videos({'val2017': frames}, found.bad)
   assert skipped == set(found.bad)
+
+
+def test_other_categories_are_not_packed_as_coco(tmp_path):
+  trees.coco(tmp_path / 'mine')
+  with pytest.raises(ValueError, match='--dataset=panoptic_folder'):
+    prepare.prepare('coco_panoptic', str(tmp_path / 'mine'), str(tmp_path))
+  assert os.listdir(tmp_path) == ['mine']

@@ -11,7 +11,7 @@ from data import transforms
 _sides = st.integers(1, 90)
 _targets = st.sampled_from([(32, 32), (24, 48), (40, 16)])
 _jitters = st.sampled_from([(1.0, 1.0), (0.5, 1.0), (0.7, 2.0), (1.0, 3.0)])
-_settings = hypothesis.settings(max_examples=60, deadline=None)
+_settings = hypothesis.settings(max_examples=25, deadline=None)
 
 
 def _ramps(height, width):
@@ -87,7 +87,8 @@ def test_the_window_is_all_that_the_crop_needs(
   part = image[y : y + rows, x : x + columns]
   expected = transforms.place_image(image, whole, geometry, target)
   found = transforms.place_image(part, window, geometry, target)
-  np.testing.assert_allclose(found, expected, atol=1e-4)
+  # An eighth of a level of 8 bits, for rounding where the kernel lies.
+  np.testing.assert_allclose(found, expected, atol=5e-4)
 
 
 @_settings
@@ -109,7 +110,8 @@ def test_evaluation_inverts_to_within_a_pixel(height, width, target, divisor):
   coarse = np.array([height, width]) / geometry.resized.numpy() * divisor
   kept = restored > 0
   # Padding reaches in where a mask pixel is half picture, half padding.
-  assert kept[: height - int(coarse[0]), : width - int(coarse[1])].all()
+  rows, columns = np.maximum([height, width] - np.ceil(coarse), 0).astype(int)
+  assert kept[:rows, :columns].all()
   y, x = np.meshgrid(np.arange(height), np.arange(width), indexing='ij')
   assert abs(row - y)[kept].max(initial=0) <= max(1, coarse[0])
   assert abs(column - x)[kept].max(initial=0) <= max(1, coarse[1])
