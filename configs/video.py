@@ -92,7 +92,7 @@ def _small(
       ),
       decoder=base.MaskDecoder(
         dim=32,
-        channel_multipliers=(1, 2, 2),
+        channel_multipliers=(1, 1, 2, 2),
         transformer_dim=64,
         transformer_layers=2,
         head_dim=16,
@@ -116,7 +116,7 @@ def _small(
       ema_warmup=True,
     ),
     training=base.Training(
-      steps=2000, batch_size=8, log_every=50, checkpoint_every=500
+      steps=1500, batch_size=4, log_every=50, checkpoint_every=500
     ),
     evaluation=base.Evaluation(
       batch_size=1,
@@ -127,8 +127,8 @@ def _small(
 
 @exp_factory.register_config_factory('davis_small')
 def davis_small() -> base.Experiment:
-  """A small network at 96x176, masks 24x44, that a CPU trains on few clips."""
-  config = _small('davis', (96, 176), (24, 44))
+  """A small network at 96x176, masks 48x88, that a CPU trains on few clips."""
+  config = _small('davis', (96, 176), (48, 88))
   config.model.num_classes = 1
   config.model.max_instances, config.model.bits = 16, 4
   config.evaluation.video.metric = 'j_and_f'
@@ -137,8 +137,8 @@ def davis_small() -> base.Experiment:
 
 @exp_factory.register_config_factory('kitti_step_small')
 def kitti_step_small() -> base.Experiment:
-  """A small network at 96x320, masks 24x80, that a CPU trains on a clip."""
-  config = _small('kitti_step', (96, 320), (24, 80))
+  """A small network at 96x320, masks 48x160, that a CPU trains on a clip."""
+  config = _small('kitti_step', (96, 320), (48, 160))
   config.model.num_classes = 20
   config.model.max_instances, config.model.bits = 32, 5
   return config
