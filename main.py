@@ -14,8 +14,10 @@ from absl import app, flags
 from configs import (  # noqa: F401  Experiments register themselves.
   cityscapes,
   coco,
+  moving_shapes,
   shapes,
   validation,
+  video,
 )
 from training import evaluation, experiment, run
 from training import strategy as strategy_lib
@@ -51,7 +53,9 @@ _CHECKPOINT = flags.DEFINE_string(
 _TIMEOUT = flags.DEFINE_float(
   'timeout', None, 'For continuous_eval: seconds without a new checkpoint.'
 )
-_INPUT = flags.DEFINE_string('input', '', 'For predict: image or folder.')
+_INPUT = flags.DEFINE_string(
+  'input', '', 'For predict: image or folder; for videos a folder of frames.'
+)
 _OUTPUT = flags.DEFINE_string(
   'output', '', 'For predict and inspect: folder to write.'
 )
@@ -82,11 +86,11 @@ def _run() -> None:
   validation.validate(
     config, strategy.num_replicas_in_sync, evaluates=_MODE.value != 'train'
   )
-  from tasks import panoptic
+  from tasks import factory
 
   is_chief = strategy_lib.is_chief(strategy)
   results_dir = os.path.join(_MODEL_DIR.value, 'results') if is_chief else ''
-  task = panoptic.Panoptic(config, results_dir)
+  task = factory.create(config, results_dir)
   # What is wrong with the data is said before a model is built.
   if _MODE.value in ('train', 'train_and_eval'):
     task.dataset(config.data.train_split)
@@ -102,7 +106,7 @@ def _run() -> None:
 
 
 def _predict(config) -> None:
-  from tasks import predict
+  from tasks import predict, predict_video
   from training import checkpointing, state
 
   if _STRATEGY.value != 'one_device':
@@ -116,7 +120,8 @@ def _predict(config) -> None:
   if path:
     experiment.check_same_model(config, os.path.dirname(path))
   state.prepare(config.training, strategy_lib.create('one_device'))
-  predict.run(config, _INPUT.value, _OUTPUT.value, path)
+  run_task = predict_video.run if config.task == 'video' else predict.run
+  run_task(config, _INPUT.value, _OUTPUT.value, path)
 
 
 def main(argv) -> None:

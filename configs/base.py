@@ -125,20 +125,33 @@ class Shapes(hyperparams.Config):
 
 
 @dataclasses.dataclass
+class MovingShapes(Shapes):
+  """Difficulty of the procedural videos; an example is a video."""
+
+  frames: int = 16  # Of a video.
+  min_speed: float = 0.01  # Of an object, as a share of `size` a frame.
+  max_speed: float = 0.06
+  max_spin: float = 0.02  # Turns a frame, either way round.
+  train_examples: int = 100_000
+  eval_examples: int = 32
+
+
+@dataclasses.dataclass
 class Augmentation(hyperparams.Config):
   """Training transforms."""
 
   scale_jitter: Tuple[float, float] = (1.0, 1.0)
   flip: bool = True
   color_jitter: float = 0.0  # Strength; 0: off.
+  withheld_past: float = 0.2  # Share of the past masks that are all void.
 
 
 @dataclasses.dataclass
 class Data(hyperparams.Config):
   """Where the examples come from."""
 
-  # 'shapes', 'coco_panoptic', 'cityscapes', 'kitti_step', 'davis', or
-  # 'panoptic_folder', a prepared set of the user's own.
+  # 'shapes', 'moving_shapes', 'coco_panoptic', 'cityscapes', 'kitti_step',
+  # 'davis', or 'panoptic_folder', a prepared set of the user's own.
   name: str = 'shapes'
   # 'folder': COCO's files as they are. 'tfds': what data/prepare.py made.
   source: str = 'folder'
@@ -147,8 +160,10 @@ class Data(hyperparams.Config):
   eval_split: str = 'validation'
   augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
   shapes: Shapes = dataclasses.field(default_factory=Shapes)
+  moving_shapes: MovingShapes = dataclasses.field(default_factory=MovingShapes)
   cache: bool = False  # Keep the files' bytes in memory.
-  eval_examples: Optional[int] = None  # Score the first so many; None: all.
+  # Score the first so many pictures or videos; None: all.
+  eval_examples: Optional[int] = None
   # Videos: the past frames whose masks are given, from the frame itself.
   past_frames: Tuple[int, ...] = (-2, -1)
   service: str = ''  # Address of a tf.data service that prepares the batches.
@@ -195,6 +210,19 @@ class Training(hyperparams.Config):
 
 
 @dataclasses.dataclass
+class Video(hyperparams.Config):
+  """How videos are streamed and scored."""
+
+  metric: str = 'stq'  # 'stq', with VPQ, or 'j_and_f', unsupervised.
+  first_frame_steps: int = 0  # Of the sampler; 0: as many as on later frames.
+  # Longer videos are split into the fewest pieces that are not longer, at each
+  # of which nothing is remembered; 0: no limit.
+  max_frames: int = 0
+  split: bool = True  # False: a longer video is an error.
+  withhold_past: bool = False  # As if every frame were the first: a baseline.
+
+
+@dataclasses.dataclass
 class Evaluation(hyperparams.Config):
   """Sampling and scoring."""
 
@@ -205,13 +233,18 @@ class Evaluation(hyperparams.Config):
   weights: str = 'ema'  # 'ema' or 'online'.
   seed: int = 0  # Of the sampling noise.
   num_pictures: int = 8
-  write_results: bool = False  # Official PNG + JSON files in the run folder.
+  write_results: bool = False  # Official result files in the run folder.
+  # So many evaluations with different noise in --mode=eval, run r with the seed
+  # `seed + r`; then their mean and standard deviation.
+  runs: int = 1
+  video: Video = dataclasses.field(default_factory=Video)
 
 
 @dataclasses.dataclass
 class Experiment(hyperparams.Config):
   """Everything about one run."""
 
+  task: str = 'panoptic'  # 'panoptic': pictures. 'video': streams of frames.
   model: Model = dataclasses.field(default_factory=Model)
   loss: Loss = dataclasses.field(default_factory=Loss)
   data: Data = dataclasses.field(default_factory=Data)

@@ -7,6 +7,7 @@ from typing import Any
 from configs import base
 
 _CHOICES = {
+  'task': ('panoptic', 'video'),
   'data.source': ('folder', 'tfds'),
   'model.encoder.resnet.variant': ('c4', 'standard'),
   'model.prediction': ('softmax', 'sigmoid', 'x', 'eps'),
@@ -17,6 +18,7 @@ _CHOICES = {
   'evaluation.sampler.name': ('ddim', 'ddpm_large', 'ddpm_small'),
   'evaluation.sampler.schedule.name': ('paper', 'cosine', 'sigmoid', 'linear'),
   'evaluation.weights': ('ema', 'online'),
+  'evaluation.video.metric': ('stq', 'j_and_f'),
 }
 _AT_LEAST_ONE = (
   'model.num_classes',
@@ -30,6 +32,7 @@ _AT_LEAST_ONE = (
   'training.keep_checkpoints',
   'evaluation.batch_size',
   'evaluation.sampler.steps',
+  'evaluation.runs',
 )
 _POSITIVE = (
   'model.input_scaling',
@@ -48,6 +51,8 @@ _NOT_NEGATIVE = (
   'evaluation.sampler.td',
   'evaluation.min_segment_pixels',
   'evaluation.num_pictures',
+  'evaluation.video.first_frame_steps',
+  'evaluation.video.max_frames',
 )
 _BELOW_ONE = (
   'optimizer.beta_1',
@@ -116,6 +121,20 @@ def validate(
     lambda x: 0 < x[0] <= x[1],
     'two positive numbers, the smaller first',
   )
+  _require(
+    config,
+    'data.augmentation.withheld_past',
+    lambda x: 0 <= x <= 1,
+    'between 0 and 1',
+  )
+  if config.task == 'video':
+    _check_video(config)
+  elif config.model.past_masks:
+    raise ValueError(
+      f'model.past_masks is {config.model.past_masks}, but the task is '
+      f"{config.task!r}, of pictures without a past; set task='video' or "
+      'model.past_masks=0.'
+    )
   largest = max(config.model.num_classes, config.model.max_instances) - 1
   _require(
     config,
@@ -137,6 +156,24 @@ def validate(
     lambda x: not evaluates or x % num_replicas == 0,
     f'a multiple of {num_replicas}, the number of replicas',
   )
+
+
+def _check_video(config: base.Experiment) -> None:
+  offsets = config.data.past_frames
+  _require(
+    config,
+    'model.past_masks',
+    lambda x: x in (0, len(offsets)),
+    f'{len(offsets)}, one for each of data.past_frames = {list(offsets)}, or 0 '
+    'for a model that sees each frame alone',
+  )
+  if config.evaluation.video.metric == 'j_and_f':
+    _require(
+      config,
+      'model.max_instances',
+      lambda x: x <= 21,
+      'at most 21, since J&F of DAVIS takes 20 proposals beside the background',
+    )
 
 
 def _require(config, field, condition, meaning):

@@ -9,6 +9,7 @@ from data import (
   frames,
   kitti_step,
   labels,
+  moving_shapes,
   records,
   shapes,
 )
@@ -40,9 +41,12 @@ def create(
   """
   if config.name == 'shapes':
     return shapes.Shapes(config.shapes, split, seed)
+  if config.name == 'moving_shapes':
+    return moving_shapes.MovingShapes(config.moving_shapes, split, seed)
   if config.name not in records.KINDS:
     raise ValueError(
       f'data.name is {config.name!r}, which is no data set: choose shapes, '
+      'moving_shapes, '
       f'{", ".join(records.KINDS)}'
     )
   if config.source == 'tfds':

@@ -17,7 +17,9 @@ A data set is an object with
 One of videos has frames for examples, sequence by sequence and in order, and
 
 *   `sequences`: a range of indices by the name of each video; {} for pictures;
-*   `first_frame(index)`: the index of the first frame of a frame's video.
+*   `first_frame(index)`: the index of the first frame of a frame's video;
+*   where `batched`, `clips(indices, past_frames)`: frames, with the label maps
+    of earlier frames before their own on channels; see `moving_shapes`.
 
 The numbers of its label maps, and the segment ids of its ground truth, are the
 same for a thing in all frames of a video. `data.clips` makes batches of it.
@@ -35,7 +37,7 @@ from configs import base
 from data import blobs, labels, transforms
 
 # What a stream of random numbers is for.
-_ORDER, _AUGMENTATION, _INSTANCE_IDS = range(3)
+_ORDER, _AUGMENTATION, _INSTANCE_IDS, _WITHHELD = range(4)
 
 
 def train_dataset(
@@ -229,6 +231,11 @@ def shuffled(dataset, config: base.Experiment) -> Callable:
 def augmentation_seed(config: base.Experiment, counter: tf.Tensor) -> tf.Tensor:
   """int64 `[2]`: the seed of a place's augmentation."""
   return _seed(config.training.seed, _AUGMENTATION, counter)
+
+
+def withheld_seed(config: base.Experiment, counter: tf.Tensor) -> tf.Tensor:
+  """int64 `[..., 2]`: the seed that decides on a place's past masks."""
+  return _seed(config.training.seed, _WITHHELD, counter)
 
 
 def read_augmented(dataset, config: base.Experiment, index, seed):

@@ -28,6 +28,7 @@ MIN_VISIBLE_PIXELS = 12
 class Shapes:
   """A data set of procedural scenes; see `data.pipeline` for the contract."""
 
+  name = 'shapes'
   batched = True
   sequences = {}  # No videos.
 
@@ -42,7 +43,7 @@ class Shapes:
     Raises:
       ValueError: If there is no such split or no scene of such difficulty.
     """
-    _check(config, split)
+    _check(config, split, self.name)
     self._config = config
     self._seed = (seed, SPLITS.index(split))
     train = split == 'train'
@@ -89,11 +90,11 @@ class Shapes:
     return self.example(image_id)['image'].numpy()
 
   def ground_truth(self, image_id: int) -> labels.GroundTruth:
-    """The segments of a scene; their ids are the numbers by area."""
+    """The segments of a scene; their ids are the label map's numbers."""
     label_map = self.example(image_id)['label_map'].numpy()
     classes, numbers = label_map[..., 0], label_map[..., 1]
     segments = []
-    for number in range(1, numbers.max() + 1):
+    for number in np.unique(numbers[numbers > 0]).tolist():
       inside = numbers == number
       category = self.classes.category(classes[inside][0])
       segments.append(
@@ -112,14 +113,13 @@ class Shapes:
 
   def _render(self, indices: tf.Tensor) -> Dict[str, tf.Tensor]:
     size, regions = self._config.size, self._config.stuff_regions
-    draws, noise = self._draw(indices)
+    draws = self._draw(indices)
     ground, stuff = self._ground(draws)  # Segments 1..regions.
     top, things = self._objects(draws)  # Later segments, 0 for the ground.
     segments = tf.where(top > 0, top + regions, ground)
     classes = tf.concat([tf.zeros_like(stuff[:, :1]), stuff, things], axis=1)
 
-    image = self._paint(segments, classes, draws)
-    image = tf.clip_by_value(image + self._config.noise * noise, 0.0, 1.0)
+    image = self._image(segments, classes, draws, indices)
 
     areas, ranks = labels.rank_by_area(segments, classes.shape[1])
     seen = areas >= MIN_VISIBLE_PIXELS
@@ -128,33 +128,40 @@ class Shapes:
     )
     label_map = tf.gather(table, segments, batch_dims=1)
     return {
-      'image': tf.cast(image * 255 + 0.5, tf.uint8),
+      'image': image,
       'label_map': tf.ensure_shape(label_map, [None, size, size, 2]),
       'image_id': indices,
     }
 
   def _draw(self, indices):
-    """Uniform draws by name, float32 `[B, ...]`, and noise `[B, S, S, 3]`."""
+    """Uniform draws by name, float32 `[B, ...]`."""
     sizes = [math.prod(shape) for shape in self._fields.values()]
-    noise_shape = [self._config.size, self._config.size, 3]
-
-    def draw(index):
-      seed = tf.random.experimental.stateless_fold_in(
-        tf.constant(self._seed, tf.int64), index
-      )
-      uniform = tf.random.stateless_uniform([sum(sizes)], seed)
-      return uniform, tf.random.stateless_normal(noise_shape, seed)
-
-    uniform, noise = tf.map_fn(
-      draw, indices, fn_output_signature=(tf.float32, tf.float32)
-    )
-    draws = {
+    uniform = self._each(indices, tf.random.stateless_uniform, [sum(sizes)])
+    return {
       name: tf.reshape(part, (-1, *shape))
       for (name, shape), part in zip(
         self._fields.items(), tf.split(uniform, sizes, axis=1), strict=True
       )
     }
-    return draws, noise
+
+  def _each(self, indices, draw, shape):
+    """Draws `shape` for each index: float32 `[B, *shape]`."""
+
+    def draw_one(index):
+      seed = tf.random.experimental.stateless_fold_in(
+        tf.constant(self._seed, tf.int64), index
+      )
+      return draw(shape, seed)
+
+    signature = tf.TensorSpec(shape, tf.float32)
+    return tf.map_fn(draw_one, indices, fn_output_signature=signature)
+
+  def _image(self, segments, classes, draws, indices):
+    """The picture of segments, with noise by index: uint8 `[B, S, S, 3]`."""
+    shape = [*segments.shape[1:], 3]
+    noise = self._each(indices, tf.random.stateless_normal, shape)
+    image = self._paint(segments, classes, draws) + self._config.noise * noise
+    return tf.cast(tf.clip_by_value(image, 0.0, 1.0) * 255 + 0.5, tf.uint8)
 
   def _ground(self, draws):
     """Region at each pixel, int32 `[B, S, S]`, and their classes `[B, R]`."""
@@ -180,34 +187,11 @@ class Shapes:
   def _objects(self, draws):
     """Uppermost object at each pixel, 1.. or 0, and their classes `[B, O]`."""
     config = self._config
-    number = tf.range(1, config.max_objects + 1)
-    span = config.max_objects - config.min_objects + 1
-    count = config.min_objects + tf.cast(draws['objects'] * span, tf.int32)
-    kinds = tf.cast(draws['thing'] * config.thing_classes, tf.int32)
-
-    x, y = _grid(config.size)
-    step = config.max_radius - config.min_radius
-    radius = 2 * (config.min_radius + step * draws['radius'])  # Of -1..1.
-    reach = (1 - 0.5 * radius)[..., tf.newaxis]  # At most half of one outside.
-    center = reach * (2 * draws['center'] - 1)
-    dx = x - center[..., 0, tf.newaxis, tf.newaxis]
-    dy = y - center[..., 1, tf.newaxis, tf.newaxis]
-    turn = 2 * math.pi * draws['turn']
-    cos = (tf.cos(turn) / radius)[..., tf.newaxis, tf.newaxis]
-    sin = (tf.sin(turn) / radius)[..., tf.newaxis, tf.newaxis]
-    column = _cell(dx * cos + dy * sin)
-    row = _cell(dy * cos - dx * sin)
-    first = (kinds * bitmaps.SIDE**2)[..., tf.newaxis, tf.newaxis]
-    cover = tf.gather(
-      self._outlines.ravel(), first + row * bitmaps.SIDE + column
+    kinds, exists, radius, center = self._things(draws)
+    cover = self._cover(kinds, radius, center, draws['turn'])
+    areas, _ = labels.rank_by_area(
+      uppermost(cover, exists), config.max_objects + 1
     )
-
-    def uppermost(exists):
-      layer = tf.where(exists, number, 0)[..., tf.newaxis, tf.newaxis]
-      return tf.reduce_max(cover * layer, axis=1)
-
-    exists = number <= count[:, tf.newaxis]
-    areas, _ = labels.rank_by_area(uppermost(exists), config.max_objects + 1)
     areas = tf.cast(areas[:, 1:], tf.float32)
     shares = tf.gather(self._outlines.mean((1, 2)).astype(np.float32), kinds)
     whole = shares * (radius * config.size) ** 2
@@ -215,7 +199,41 @@ class Shapes:
     exists &= areas >= tf.maximum(
       MIN_VISIBLE_SHARE * whole, float(MIN_VISIBLE_PIXELS)
     )
-    return uppermost(exists), kinds + 1
+    return uppermost(cover, exists), kinds + 1
+
+  def _things(self, draws):
+    """What the objects are, in order of depth.
+
+    Returns:
+      Kinds int32 `[B, O]` from 0; whether there is such an object, bool
+      `[B, O]`; radius float32 `[B, O]` and centre (x, y) `[B, O, 2]`, in the
+      coordinates of `_grid`.
+    """
+    config = self._config
+    number = tf.range(1, config.max_objects + 1)
+    span = config.max_objects - config.min_objects + 1
+    count = config.min_objects + tf.cast(draws['objects'] * span, tf.int32)
+    kinds = tf.cast(draws['thing'] * config.thing_classes, tf.int32)
+    step = config.max_radius - config.min_radius
+    radius = 2 * (config.min_radius + step * draws['radius'])  # Of -1..1.
+    reach = (1 - 0.5 * radius)[..., tf.newaxis]  # At most half of one outside.
+    center = reach * (2 * draws['center'] - 1)
+    return kinds, number <= count[:, tf.newaxis], radius, center
+
+  def _cover(self, kinds, radius, center, turn):
+    """Where each object would be seen: int32 `[B, O, S, S]`, 0 or 1."""
+    x, y = _grid(self._config.size)
+    dx = x - center[..., 0, tf.newaxis, tf.newaxis]
+    dy = y - center[..., 1, tf.newaxis, tf.newaxis]
+    angle = 2 * math.pi * turn
+    cos = (tf.cos(angle) / radius)[..., tf.newaxis, tf.newaxis]
+    sin = (tf.sin(angle) / radius)[..., tf.newaxis, tf.newaxis]
+    column = _cell(dx * cos + dy * sin)
+    row = _cell(dy * cos - dx * sin)
+    first = (kinds * bitmaps.SIDE**2)[..., tf.newaxis, tf.newaxis]
+    return tf.gather(
+      self._outlines.ravel(), first + row * bitmaps.SIDE + column
+    )
 
   def _paint(self, segments, classes, draws):
     """Colours, patterns and light: float32 `[B, S, S, 3]`, about [0, 1]."""
@@ -233,10 +251,7 @@ class Shapes:
     faint = 0.7 * draws['object_strength']
     strength = tf.concat([tf.ones([tf.shape(own)[0], regions]), faint], axis=1)
     strength = config.texture * at_pixels(strength)
-    turn = 2 * math.pi * draws['pattern'][..., 0]
-    frequency = 1 / (0.26 + 0.14 * draws['pattern'][..., 1])  # Of -1..1.
-    cos = at_pixels(tf.cos(turn) * frequency)
-    sin = at_pixels(tf.sin(turn) * frequency)
+    cos, sin = (at_pixels(axis) for axis in pattern_axes(draws['pattern']))
     # Adding whole periods keeps the coordinates positive.
     right = 16 + x * cos + y * sin + at_pixels(draws['pattern'][..., 2])
     down = 16 + y * cos - x * sin + at_pixels(draws['pattern'][..., 3])
@@ -291,6 +306,20 @@ def _cell(position: tf.Tensor) -> tf.Tensor:
   return tf.cast((position + 1) * (bitmaps.SIDE / 2), tf.int32)
 
 
+def pattern_axes(pattern: tf.Tensor):
+  """Cosine and sine of the patterns `[B, N, 4]`, times their frequency."""
+  turn = 2 * math.pi * pattern[..., 0]
+  frequency = 1 / (0.26 + 0.14 * pattern[..., 1])  # Of -1..1.
+  return tf.cos(turn) * frequency, tf.sin(turn) * frequency
+
+
+def uppermost(cover: tf.Tensor, exists: tf.Tensor) -> tf.Tensor:
+  """The last object over each pixel, 1.. or 0: int32 `[B, S, S]`."""
+  number = tf.range(1, cover.shape[1] + 1)
+  layer = tf.where(exists, number, 0)[..., tf.newaxis, tf.newaxis]
+  return tf.reduce_max(cover * layer, axis=1)
+
+
 def _wrap(cell: tf.Tensor) -> tf.Tensor:
   """Remainder by the bitmaps' side, a power of two: faster than a division."""
   return tf.bitwise.bitwise_and(cell, bitmaps.SIDE - 1)
@@ -311,11 +340,11 @@ def _colors(draws) -> tf.Tensor:
   return tf.stack(channels, axis=-1)
 
 
-def _check(config: base.Shapes, split: str):
+def _check(config: base.Shapes, split: str, section: str):
   """Raises ValueError with the first thing that is wrong."""
   if split not in SPLITS:
     raise ValueError(
-      f'shapes has no split {split!r}: choose one of {", ".join(SPLITS)}'
+      f'{section} has no split {split!r}: choose one of {", ".join(SPLITS)}'
     )
   bounds = {
     'size': (16, 4096),
@@ -335,5 +364,5 @@ def _check(config: base.Shapes, split: str):
     value = getattr(config, name)
     if not low <= value <= high:
       raise ValueError(
-        f'data.shapes.{name} is {value}; it must be from {low} to {high}'
+        f'data.{section}.{name} is {value}; it must be from {low} to {high}'
       )

@@ -239,10 +239,23 @@ class Pix2SeqD(tf_keras.Model):
     Returns:
       x_0 `[B, h, w, 2 * n]`, or `[steps, B, h, w, 2 * n]`; see `decode`.
     """
-    # All that does not depend on x_t is computed here, once.
-    context = self.condition(
-      self.encode(image), past_masks, layers.batch_size(noise)
+    return self.sample_encoded(
+      self.encode(image), noise, sampler, past_masks, draw_noise, trajectory
     )
+
+  @tf.autograph.experimental.do_not_convert
+  def sample_encoded(
+    self,
+    encoded: Optional[image_encoder.Encoded],
+    noise: tf.Tensor,
+    sampler: base.Sampler,
+    past_masks: Optional[tf.Tensor] = None,
+    draw_noise: Optional[Callable[[tf.Tensor], tf.Tensor]] = None,
+    trajectory: bool = False,
+  ) -> tf.Tensor:
+    """As `sample`, of images from `encode`."""
+    # All that does not depend on x_t is computed here, once.
+    context = self.condition(encoded, past_masks, layers.batch_size(noise))
     t_now, _ = diffusion.sampling_times(sampler.steps, sampler.td)
     gammas = diffusion.gamma(t_now, sampler.schedule)
     modulation = self.decoder.modulate(gammas)

@@ -11,7 +11,7 @@ from configs import base
 from data import datasets, labels, pipeline, transforms
 from metrics import panoptic_files, panoptic_quality
 from models import checkpoints, pix2seq_d
-from tasks import pictures, segments
+from tasks import pictures, sampling, segments
 
 # Steps of the sampler that the trajectory shows (Figure 11).
 _TRAJECTORY = (1, 2, 4, 8, 16)
@@ -83,26 +83,43 @@ class Panoptic:
     return pipeline.eval_dataset(self.eval_set, self.config, input_context)
 
   def loss(self, model, batch, seed):
+    past_masks = batch.get('past_masks')
+    if past_masks is not None:
+      past_masks = _as_the_model(past_masks, self.config)
     loss, parts = model.loss(
-      batch['image'], batch['label_map'], seed, self.config.loss
+      batch['image'],
+      _as_the_model(batch['label_map'], self.config),
+      seed,
+      self.config.loss,
+      past_masks,
     )
     # Not a loss: how many segments of an example found no instance id.
     dropped = tf.reduce_mean(tf.cast(batch['dropped'], tf.float32))
     return loss, {**parts, 'dropped_segments': dropped}
 
-  def predict_step(self, model, batch) -> Dict[str, tf.Tensor]:
-    x_0 = self._sample(model, batch['image'], batch['index'])
+  def first_memory(self, rows: int, seed: tf.Tensor) -> Dict[str, tf.Tensor]:
+    del rows
+    return {'seed': seed}
+
+  def predict_step(self, model, batch, memory):
+    x_0 = self._sample(model, batch['image'], batch['index'], memory['seed'])
     outputs = {'label_map': model.decode(x_0)}
     for name in ('image_id', 'valid', 'original_size', 'unpadded_size'):
       outputs[name] = batch[name]
-    return outputs
+    return outputs, memory
 
   def predict_photo(self, model, image, index) -> tf.Tensor:
     """The decoded map int32 `[h, w, 2]` of one image `[H, W, 3]`."""
     return model.decode(self._sample(model, image[None], index[None]))[0]
 
-  def new_scorer(self) -> 'Scorer':
-    return Scorer(self.config, self.eval_set, self._results_dir)
+  def new_scorer(self, run: int = 0) -> 'Scorer':
+    return Scorer(self.config, self.eval_set, self._results_of(run))
+
+  def _results_of(self, run: int) -> str:
+    """Where a run's files go; '': nowhere."""
+    if self.config.evaluation.runs == 1 or not self._results_dir:
+      return self._results_dir
+    return os.path.join(self._results_dir, f'run-{run:02d}')
 
   def pictures(self, model, strategy) -> Dict[str, np.ndarray]:
     """The first examples, and how the sampler arrives at them.
@@ -165,25 +182,16 @@ class Panoptic:
     steps = [n - 1 for n in _TRAJECTORY if n < total] + [total - 1]
     return tf.stack([model.decode(x_0[i]) for i in steps])
 
-  def _sample(self, model, image, index, trajectory=False):
+  def _sample(self, model, image, index, seed=None, trajectory=False):
     """Samples with noise that depends on an example's index alone."""
-    shape = [*self.config.model.mask_size, 2 * self.config.model.bits]
-    seed = tf.constant([self.config.evaluation.seed, 0], tf.int64)
-
-    def draw(step):
-      def of_example(i):
-        fold_in = tf.random.experimental.stateless_fold_in
-        example_seed = fold_in(fold_in(seed, i), tf.cast(step, tf.int64))
-        return tf.random.stateless_normal(shape, example_seed)
-
-      signature = tf.TensorSpec(shape, tf.float32)
-      return tf.map_fn(of_example, index, fn_output_signature=signature)
-
-    return model.sample(
-      image,
-      draw(0),
-      self.config.evaluation.sampler,
-      draw_noise=lambda step: draw(step + 1),
+    evaluation = self.config.evaluation
+    if seed is None:
+      seed = tf.constant(evaluation.seed, tf.int64)
+    return sampling.sample(
+      model,
+      model.encode(image),
+      sampling.row_seeds(seed, index),
+      evaluation.sampler,
       trajectory=trajectory,
     )
 
@@ -249,12 +257,24 @@ class Scorer:
 def _open(config: base.Experiment, split: str):
   """Opens a split, whose classes must be those of the model."""
   dataset = datasets.create(config.data, split)
-  if dataset.classes.num_classes > config.model.num_classes:
+  classes, known = dataset.classes.num_classes, config.model.num_classes
+  # A single class needs no name: see `_as_the_model`.
+  if classes > known and (classes, known) != (2, 1):
     raise ValueError(
-      f'model.num_classes is {config.model.num_classes}, but {config.data.name}'
-      f' has {dataset.classes.num_classes} with void: change it to that'
+      f'model.num_classes is {known}, but {config.data.name}'
+      f' has {classes} with void: change it to that'
     )
   return dataset
+
+
+def _as_the_model(label_map: tf.Tensor, config: base.Experiment) -> tf.Tensor:
+  """Label maps `[..., 2 n]`; all classes 0 where the model knows no classes.
+
+  Such is DAVIS, whose objects have nothing but ids.
+  """
+  if config.model.num_classes > 1:
+    return label_map
+  return label_map * tf.constant([0, 1] * (label_map.shape[-1] // 2))
 
 
 def to_segments(
@@ -279,6 +299,9 @@ def to_segments(
   label_map = transforms.to_original_size(
     label_map, config.model.image_size, unpadded_size, original_size
   )
+  if config.model.num_classes == 1:  # Whatever has an id is of the one class.
+    has_id = np.minimum(label_map[..., 1:], 1)
+    label_map = np.concatenate([has_id, label_map[..., 1:]], axis=-1)
   # The model may know more classes than the data set; those are void.
   known = label_map[..., :1] < classes.num_classes
   return segments.from_label_map(

@@ -11,13 +11,17 @@ _VOID = (40, 40, 40)
 
 
 def segment_colors(
-  segments: Sequence[Mapping[str, Any]], classes: labels.ClassTable
+  segments: Sequence[Mapping[str, Any]],
+  classes: labels.ClassTable,
+  by_id: bool = False,
 ) -> Mapping[int, np.ndarray]:
   """A colour for every segment: its class's, varied from thing to thing.
 
   Args:
     segments: dictionaries with 'id' and 'category_id'.
     classes: the data set's table.
+    by_id: whether the colour of a thing is that of its id alone, so that it is
+      the same in all frames of a video.
 
   Returns:
     uint8 `[3]` by segment id.
@@ -29,7 +33,9 @@ def segment_colors(
     category = by_id[segment['category_id']]
     nth = seen[category.id] = seen.get(category.id, -1) + 1
     color = np.array(category.color, np.float64)
-    if category.isthing and nth:
+    if by_id and category.isthing:
+      color = np.array(labels.palette_color(segment['id']))
+    elif category.isthing and nth:
       # Golden-ratio steps through a box around the class's colour.
       shift = (np.array([0.618, 0.382, 0.764]) * nth % 1.0 - 0.5) * 150
       color = color + shift
@@ -41,10 +47,11 @@ def paint(
   segment_ids: np.ndarray,
   segments: Sequence[Mapping[str, Any]],
   classes: labels.ClassTable,
+  by_id: bool = False,
 ) -> np.ndarray:
-  """Flat colours: uint8 `[h, w, 3]`, void dark."""
+  """Flat colours (see `segment_colors`): uint8 `[h, w, 3]`, void dark."""
   picture = np.full([*segment_ids.shape, 3], _VOID, np.uint8)
-  for segment_id, color in segment_colors(segments, classes).items():
+  for segment_id, color in segment_colors(segments, classes, by_id).items():
     picture[segment_ids == segment_id] = color
   return picture
 
@@ -65,6 +72,7 @@ def overlay(
   names: bool = True,
   min_side: int = 0,
   ids: bool = False,
+  by_id: bool = False,
 ) -> np.ndarray:
   """The image under its segments' colours, with outlines and class names.
 
@@ -77,6 +85,7 @@ def overlay(
     min_side: small pictures are enlarged to about this height, so that names
       can be read.
     ids: whether to write segment ids after the names.
+    by_id: as for `segment_colors`.
 
   Returns:
     uint8 `[h', w', 3]`.
@@ -84,7 +93,7 @@ def overlay(
   factor = max(1, -(-min_side // image.shape[0]))
   image = enlarge(image, factor)
   segment_ids = enlarge(segment_ids, factor)
-  colors = paint(segment_ids, segments, classes)
+  colors = paint(segment_ids, segments, classes, by_id)
   picture = (image.astype(np.uint16) + colors) // 2
   picture = picture.astype(np.uint8)
   picture[boundaries(segment_ids)] = 255

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from configs import base
 from data import datasets, transforms
 from metrics import panoptic_files
-from models import checkpoints
+from models import checkpoints, pix2seq_d
 from tasks import panoptic, pictures
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
@@ -52,6 +52,43 @@ def read_photo(path: str) -> np.ndarray:
     ) from error
 
 
+def names_of(photos: List[str], folder: str) -> List[str]:
+  """Their names without endings; ValueError where two share one."""
+  names = [os.path.splitext(os.path.basename(path))[0] for path in photos]
+  if len(set(names)) < len(names):
+    twice = next(name for name in names if names.count(name) > 1)
+    raise ValueError(
+      f'two photos in {folder} are named {twice}: rename one, since both '
+      f'would become {twice}.png'
+    )
+  return names
+
+
+def load(
+  task: panoptic.Panoptic, checkpoint: Optional[str]
+) -> pix2seq_d.Pix2SeqD:
+  """Builds a task's model and reads its weights, saying what was read.
+
+  Args:
+    task: the task.
+    checkpoint: path or folder of a checkpoint; None for
+      `training.init_checkpoint`.
+
+  Raises:
+    FileNotFoundError: where there is no checkpoint.
+    ValueError: where it does not fit.
+  """
+  config = task.config
+  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
+  if not sources:
+    raise FileNotFoundError(
+      'no weights to predict with: give --model_dir or --checkpoint'
+    )
+  model = task.build_model()
+  print(checkpoints.load_all(model, sources, config.evaluation.weights))
+  return model
+
+
 def run(
   config: base.Experiment,
   input_path: str,
@@ -77,25 +114,13 @@ def run(
   if not output_dir:
     raise ValueError('--mode=predict needs --output, a folder to write')
   photos = find_photos(input_path)
-  names = [os.path.splitext(os.path.basename(path))[0] for path in photos]
-  if len(set(names)) < len(names):
-    twice = next(name for name in names if names.count(name) > 1)
-    raise ValueError(
-      f'two photos in {input_path} are named {twice}: rename one, since both '
-      f'would become {twice}.png'
-    )
+  names = names_of(photos, input_path)
   # One that cannot be read must not be found out after an hour.
   for path in photos:
     read_photo(path)
-  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
-  if not sources:
-    raise FileNotFoundError(
-      'no weights to predict with: give --model_dir or --checkpoint'
-    )
   classes = datasets.class_table(config.data)
   task = panoptic.Panoptic(config)
-  model = task.build_model()
-  print(checkpoints.load_all(model, sources, config.evaluation.weights))
+  model = load(task, checkpoint)
   sample = tf.function(
     task.predict_photo, jit_compile=config.training.jit_compile
   )

@@ -50,8 +50,8 @@ class _Task(panoptic.Panoptic):
     )
     return loss, {**parts, 'dropped_segments': tf.constant(0.0)}
 
-  def new_scorer(self):
-    scorer = super().new_scorer()
+  def new_scorer(self, run=0):
+    scorer = super().new_scorer(run)
     self.seen = {}
     update = scorer.update
 

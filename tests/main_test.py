@@ -23,6 +23,20 @@ import main  # noqa: E402  Its flags are defined once the configs are there.
     ),
     (['--params_override=data.past_frames=[-1,-2]'], 'the oldest frame first'),
     (['--mode=train', '--model_dir=x', '--strategy=tpu'], 'needs --tpu'),
+    (['--params_override=task=movie'], 'task is .movie.; it must be one of'),
+    (['--params_override=model.past_masks=2'], 'set task=.video. or'),
+    (
+      ['--experiment=moving_shapes', '--params_override=model.past_masks=1'],
+      'model.past_masks is 1; it must be 2, one for each of',
+    ),
+    (
+      ['--experiment=davis', '--params_override=model.max_instances=256'],
+      'model.max_instances is 256; it must be at most 21',
+    ),
+    (
+      ['--params_override=data.augmentation.withheld_past=2'],
+      'withheld_past is 2.0; it must be between 0 and 1',
+    ),
   ],
 )
 def test_wrong_flags_end_with_one_line(arguments, sentence):

@@ -133,7 +133,8 @@ def davis(root, lengths=(4, 3)):
       ids[8:20, 20:30] = 2
       ids[22:] = 255
       picture = Image.fromarray(ids).convert('P')
-      picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+      # Whole, or Pillow would write the ids in fewer bits.
+      picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0] + 247 * [0] * 3)
       photo(root / f'JPEGImages/480p/{sequence}/{t:05d}.jpg', seed=t)
       path = root / f'Annotations/480p/{sequence}/{t:05d}.png'
       path.parent.mkdir(parents=True, exist_ok=True)

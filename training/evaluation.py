@@ -6,9 +6,10 @@ from typing import Optional
 import orbit
 import tensorflow as tf
 
-from training import checkpointing, experiment, progress, reporting
+from training import checkpointing, experiment, progress, reporting, runs
 from training import evaluator as evaluator_lib
 from training import state as state_lib
+from training import strategy as strategy_lib
 from training import task as task_lib
 
 
@@ -27,8 +28,13 @@ def evaluate(
     checkpoint: path, or folder; '' for the newest of `model_dir`, or else the
       weights of `training.init_checkpoint`.
 
+  With `evaluation.runs` above 1, each run is recorded in `runs.jsonl` of the
+  run's folder when it is through; started again, those that are there are not
+  repeated.
+
   Returns:
-    The scores by name.
+    The scores by name; of several runs their means, and as `<name>_std` their
+    standard deviations, with one degree of freedom less than runs.
 
   Raises:
     FileNotFoundError: if there is nothing to be scored.
@@ -44,7 +50,9 @@ def evaluate(
     experiment.check_same_model(task.config, os.path.dirname(path))
   # Of other data or settings than the run's own, maybe: kept apart from them.
   evaluation = _Evaluation(task, strategy, model_dir, record='eval.jsonl')
-  return evaluation.score(path, keep_best=False)
+  if task.config.evaluation.runs == 1:
+    return evaluation.score(path, keep_best=False)
+  return evaluation.score_runs(path, os.path.join(model_dir, 'runs.jsonl'))
 
 
 def continuous_eval(
@@ -90,9 +98,10 @@ class _Evaluation:
       self._step = orbit.utils.create_global_step()
       self._model = task.build_model()
     self.reporter = reporting.Reporter(task, strategy, model_dir, record)
+    self._evaluator = evaluator_lib.Evaluator(task, self._model, strategy)
     self._controller = orbit.Controller(
       global_step=self._step,
-      evaluator=evaluator_lib.Evaluator(task, self._model, strategy),
+      evaluator=self._evaluator,
       strategy=strategy,
       eval_summary_dir=reporting.summary_dir(strategy, model_dir, 'eval'),
     )
@@ -101,6 +110,42 @@ class _Evaluation:
     self, path: Optional[str], keep_best: bool = True
   ) -> dict[str, float]:
     """Scores a checkpoint; None: `training.init_checkpoint`."""
+    self._restore(path)
+    scores = self._controller.evaluate()
+    self._report(scores, path if keep_best else None)
+    return scores
+
+  def score_runs(self, path: Optional[str], record: str) -> dict[str, float]:
+    """Scores a checkpoint under each run's noise, going on from the record."""
+    self._restore(path)
+    config = self._task.config
+    key = runs.key(config, path or '')
+    done = runs.read(record, key)
+    for run in range(config.evaluation.runs):
+      if run in done:
+        progress.say(f'run {run} is in {record} already.')
+        continue
+      self._evaluator.run = run
+      done[run] = self._controller.evaluate()
+      metric = self._task.metric
+      progress.say(
+        f'run {run + 1}/{config.evaluation.runs} | {metric} '
+        f'{done[run][metric]:.5g}'
+      )
+      if strategy_lib.is_chief(self._strategy):
+        runs.append(record, key, run, done[run])
+    scores = runs.summarize(
+      [done[run] for run in range(config.evaluation.runs)]
+    )
+    self._report(scores, None)
+    return scores
+
+  def _report(self, scores: dict[str, float], path: Optional[str]) -> None:
+    step = int(self._step.numpy())
+    self.reporter.scores(step, scores, path)
+    self.reporter.pictures(step, self._model)
+
+  def _restore(self, path: Optional[str]) -> None:
     with self._strategy.scope():
       if path:
         weights = self._task.config.evaluation.weights
@@ -117,8 +162,3 @@ class _Evaluation:
         progress.say(f'Evaluating the {weights} weights of {path}.')
       else:
         progress.say(f'Evaluating {self._task.initialize(self._model)}')
-    scores = self._controller.evaluate()
-    step = int(self._step.numpy())
-    self.reporter.scores(step, scores, path if keep_best else None)
-    self.reporter.pictures(step, self._model)
-    return scores

@@ -23,6 +23,10 @@ class Evaluator(orbit.StandardEvaluator):
 
   Every worker sees all rows and computes the same scores, so that all can act
   on them without asking each other.
+
+  Attributes:
+    run: number of the evaluation among `evaluation.runs`, which shifts its
+      seed.
   """
 
   def __init__(
@@ -44,6 +48,7 @@ class Evaluator(orbit.StandardEvaluator):
     self._model = model
     self._strategy = strategy
     self._before_batch = before_batch
+    self.run = 0
     self._num_batches = -1
     self._rows = (
       task.config.evaluation.batch_size // strategy.num_replicas_in_sync
@@ -58,20 +63,25 @@ class Evaluator(orbit.StandardEvaluator):
       self._num_batches = int(dataset.cardinality().numpy())
       return dataset
 
-    super().__init__(strategy_lib.distribute_dataset(strategy, dataset_fn))
+    # One trace for all steps and runs: what differs is tensors.
+    self._first_memory = tf.function(self._first_memory_of_replicas)
+    self._step = tf.function(self._step_of_replicas)
+    super().__init__(
+      strategy_lib.distribute_dataset(strategy, dataset_fn),
+      orbit.StandardEvaluatorOptions(use_tf_function=False),
+    )
 
   def eval_begin(self) -> task_lib.Scorer:
     self._batches = 0
     self._start = self._last_line = time.monotonic()
-    return self._task.new_scorer()
+    seed = self._task.config.evaluation.seed + self.run
+    self._memory = self._first_memory(tf.constant(seed, tf.int64))
+    return self._task.new_scorer(self.run)
 
   def eval_step(self, iterator) -> Dict[str, tf.Tensor]:
     """Returns the answers of one global batch, from all replicas."""
-    outputs = self._strategy.run(self._predict, args=(next(iterator),))
-    return {
-      name: self._strategy.gather(value, axis=0)
-      for name, value in outputs.items()
-    }
+    outputs, self._memory = self._step(iterator, self._memory)
+    return outputs
 
   def eval_reduce(
     self, state: task_lib.Scorer, step_outputs: Dict[str, tf.Tensor]
@@ -101,14 +111,28 @@ class Evaluator(orbit.StandardEvaluator):
     scores = scorer.result()
     return {name: float(value) for name, value in scores.items()}
 
-  def _predict_step(self, batch) -> Dict[str, tf.Tensor]:
+  def _first_memory_of_replicas(self, seed):
+    return self._strategy.run(self._task.first_memory, args=(self._rows, seed))
+
+  def _step_of_replicas(self, iterator, memory):
+    outputs, memory = self._strategy.run(
+      self._predict, args=(next(iterator), memory)
+    )
+    outputs = {
+      name: self._strategy.gather(value, axis=0)
+      for name, value in outputs.items()
+    }
+    return outputs, memory
+
+  def _predict_step(self, batch, memory):
     # Several workers, whose data could end at different steps, lose the shape.
     batch = tf.nest.map_structure(
       lambda x: tf.ensure_shape(x, [self._rows, *x.shape[1:]]), batch
     )
-    outputs = self._task.predict_step(self._model, batch)
+    outputs, memory = self._task.predict_step(self._model, batch, memory)
     self._types = {name: value.dtype for name, value in outputs.items()}
-    return {
+    outputs = {
       name: value if value.dtype in _CARRIED else tf.cast(value, tf.int32)
       for name, value in outputs.items()
     }
+    return outputs, memory

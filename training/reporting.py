@@ -2,6 +2,7 @@
 
 metrics.jsonl             a line an evaluation: {"step": 100, "metrics": {...}}
 eval.jsonl                the same of --mode=eval, which may be of other data
+runs.jsonl                a line each of the runs of --mode=eval, if several
 best/                     the checkpoint with the highest score
 pictures/<name>-<step>.png, and the same for TensorBoard
 """

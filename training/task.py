@@ -82,22 +82,33 @@ class Task(Protocol):
     `evaluation.batch_size / input_context.num_input_pipelines` rows.
     """
 
+  def first_memory(self, rows: int, seed: tf.Tensor) -> Dict[str, tf.Tensor]:
+    """Returns what `predict_step` is given with the first batch.
+
+    Args:
+      rows: of a replica's batches.
+      seed: int64 scalar; all randomness of an evaluation is a function of it.
+    """
+
   def predict_step(
-    self, model: tf_keras.Model, batch: Tensors
-  ) -> Dict[str, tf.Tensor]:
+    self, model: tf_keras.Model, batch: Tensors, memory: Tensors
+  ) -> Tuple[Dict[str, tf.Tensor], Dict[str, tf.Tensor]]:
     """Returns a replica's answers.
 
     Args:
       model: from `build_model`.
       batch: rows of `eval_dataset`.
+      memory: from the step before, whose rows were these as well; or from
+        `first_memory`.
 
     Returns:
       Tensors whose first axis is the rows. Among them `valid`, bool [b], which
-      is False on rows that only fill a batch up.
+      is False on rows that only fill a batch up. And the memory for the next
+      step, of the same shapes and types as the one given.
     """
 
-  def new_scorer(self) -> Scorer:
-    """Returns a scorer that has seen nothing."""
+  def new_scorer(self, run: int) -> Scorer:
+    """Returns a scorer that has seen nothing, for the run of that number."""
 
   def pictures(
     self, model: tf_keras.Model, strategy: tf.distribute.Strategy

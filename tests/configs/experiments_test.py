@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 import trees
 from official.core import exp_factory
@@ -10,12 +11,14 @@ from PIL import Image
 from configs import (  # noqa: F401  Experiments register themselves.
   cityscapes,
   coco,
+  moving_shapes,
   shapes,
   validation,
+  video,
 )
 from data import prepare
 from models import pix2seq_d
-from tasks import panoptic
+from tasks import factory
 from training import state as state_lib
 from training import trainer as trainer_lib
 
@@ -76,6 +79,12 @@ def test_what_is_registered():
     'coco_panoptic',
     'coco_panoptic_low_resolution',
     'coco_panoptic_small',
+    'davis',
+    'davis_small',
+    'kitti_step',
+    'kitti_step_small',
+    'moving_shapes',
+    'moving_shapes_frames',
     'shapes',
   ]
 
@@ -93,15 +102,25 @@ def test_experiment_makes_a_step_and_a_prediction(name, one_device, tmp_path):
   tiny.shrink(config.model)
   config.training.batch_size = config.evaluation.batch_size = 2
   config.evaluation.sampler.steps = 2
+  config.evaluation.video.first_frame_steps = 3
   config.data.shapes.eval_examples = 2
+  config.data.moving_shapes.eval_examples = 2
+  config.data.moving_shapes.frames = 3
   if config.data.name == 'coco_panoptic':
     config.data.dir = _coco_folder(tmp_path)
-  if config.data.name == 'cityscapes':
-    trees.cityscapes(tmp_path / 'official')
+  if config.data.source == 'tfds':
+    official = tmp_path / 'official'
+    if config.data.name == 'kitti_step':
+      trees.kitti_step(official, 'train')
+      trees.kitti_step(official, 'val', (2, 3))
+    else:
+      {'cityscapes': trees.cityscapes, 'davis': trees.davis}[config.data.name](
+        official
+      )
     config.data.dir = str(tmp_path)
-    prepare.prepare('cityscapes', str(tmp_path / 'official'), str(tmp_path))
+    prepare.prepare(config.data.name, str(official), str(tmp_path))
   validation.validate(config)
-  task = panoptic.Panoptic(config)
+  task = factory.create(config)
   state = state_lib.build(task, one_device)
   trainer = trainer_lib.Trainer(task, state, one_device)
   trainer.train_loop_begin()
@@ -110,13 +129,15 @@ def test_experiment_makes_a_step_and_a_prediction(name, one_device, tmp_path):
   assert int(state.step) == 1
   assert trainer.first_bad_step() == -1
   assert trainer.output['gradient_norm'] > 0
-  outputs = task.predict_step(state.average, next(iter(task.eval_dataset())))
-  outputs = {key: value.numpy() for key, value in outputs.items()}
-  valid = outputs.pop('valid')
-  assert valid.all()
+  memory = task.first_memory(2, tf.constant(0, tf.int64))
+  predict_step = tf.function(task.predict_step)
   scorer = task.new_scorer()
-  scorer.update(outputs)
-  assert 0 <= scorer.result()['PQ'] <= 100
+  for batch in task.eval_dataset():
+    outputs, memory = predict_step(state.average, batch, memory)
+    outputs = {key: value.numpy() for key, value in outputs.items()}
+    valid = outputs.pop('valid')
+    scorer.update({key: value[valid] for key, value in outputs.items()})
+  assert 0 <= scorer.result()[task.metric] <= 100
 
 
 @pytest.mark.parametrize(
@@ -179,3 +200,31 @@ def test_cityscapes_of_the_paper(name, image, mask, epochs):
   sampler = config.evaluation.sampler
   assert (sampler.name, sampler.steps, sampler.td) == ('ddim', 20, 1.5)
   assert config.evaluation.min_segment_pixels == 80
+
+
+@pytest.mark.parametrize(
+  ('name', 'image', 'mask', 'classes', 'instances'),
+  [
+    ('davis', (512, 1024), (256, 512), 1, 16),
+    ('kitti_step', (384, 1248), (192, 624), 20, 256),
+  ],
+)
+def test_videos_of_the_paper(name, image, mask, classes, instances):
+  config = exp_factory.get_exp_config(name)
+  model, optimizer = config.model, config.optimizer
+  assert (config.task, config.data.name) == ('video', name)
+  assert (model.image_size, model.mask_size) == (image, mask)
+  assert (model.num_classes, model.max_instances) == (classes, instances)
+  assert (model.input_scaling, config.loss.weight_p) == (0.1, 0.2)
+  assert (model.past_masks, config.data.past_frames) == (2, (-2, -1))
+  assert config.data.augmentation.withheld_past == 0.2
+  assert config.data.augmentation.scale_jitter == (0.7, 2.0)
+  assert (config.training.steps, config.training.batch_size) == (20_000, 32)
+  assert (optimizer.learning_rate, optimizer.schedule) == (1e-5, 'constant')
+  assert (optimizer.ema_decay, optimizer.warmup_steps) == (0.99, 0)
+  sampler, video_settings = config.evaluation.sampler, config.evaluation.video
+  assert (sampler.name, sampler.steps, sampler.td) == ('ddim', 10, 1.5)
+  davis = name == 'davis'
+  assert video_settings.metric == ('j_and_f' if davis else 'stq')
+  assert video_settings.max_frames == (0 if davis else 400)
+  assert config.evaluation.runs == (50 if davis else 1)

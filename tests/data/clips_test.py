@@ -20,7 +20,9 @@ def _config(**augmentation):
   config.model.image_size, config.model.mask_size = (24, 40), (24, 40)
   config.model.max_instances = 12
   config.training.batch_size = config.evaluation.batch_size = 2
-  config.data.augmentation = base.Augmentation(**augmentation)
+  config.data.augmentation = base.Augmentation(
+    **{'withheld_past': 0.0, **augmentation}
+  )
   return config
 
 

@@ -164,7 +164,12 @@ def _predict(task, model, **function):
   predict_step = task.predict_step
   if function:
     predict_step = tf.function(predict_step, **function)
-  batches = [predict_step(model, batch) for batch in task.eval_dataset()]
+  seed = tf.constant(task.config.evaluation.seed, tf.int64)
+  memory = task.first_memory(task.config.evaluation.batch_size, seed)
+  batches = []
+  for batch in task.eval_dataset():
+    outputs, memory = predict_step(model, batch, memory)
+    batches.append(outputs)
   return {
     name: np.concatenate([batch[name] for batch in batches])
     for name in batches[0]

@@ -65,6 +65,7 @@ class FakeTask:
     self._nan_at = nan_at
     self._scores = list(scores) if scores else None
     self.seen = []  # Indices of the examples that were scored.
+    self.memories = []
 
   def build_model(self):
     # A bias before batch normalization has no gradient but rounding errors,
@@ -134,16 +135,23 @@ class FakeTask:
 
     return tf.data.Dataset.range(batches).map(examples)
 
-  def predict_step(self, model, batch):
+  def first_memory(self, rows, seed):
+    return {'seed': seed, 'steps': tf.zeros([rows], tf.int32)}
+
+  def predict_step(self, model, batch, memory):
     error = model(batch['x'], training=False)[:, 0] - batch['y']
-    return {
+    outputs = {
       'error': error,
       'index': batch['index'],
       'valid': batch['valid'],
       'is_small': tf.abs(error) < 1.0,
+      'seed': tf.fill(tf.shape(error), memory['seed']),
+      'step': memory['steps'],
     }
+    return outputs, {**memory, 'steps': memory['steps'] + 1}
 
-  def new_scorer(self):
+  def new_scorer(self, run=0):
+    del run
     return _Scorer(self)
 
   def pictures(self, model, strategy):
@@ -163,6 +171,9 @@ class _Scorer:
     assert outputs['is_small'].dtype == bool
     self._errors.extend(outputs['error'].tolist())
     self._task.seen.extend(outputs['index'].tolist())
+    self._task.memories += zip(
+      outputs['seed'].tolist(), outputs['step'].tolist(), strict=True
+    )
 
   def result(self):
     error = np.mean(np.abs(self._errors))

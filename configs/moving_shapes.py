@@ -1,0 +1,41 @@
+"""Procedural videos: a small network learns to track on a laptop."""
+
+from official.core import exp_factory
+
+from configs import base, shapes
+
+
+@exp_factory.register_config_factory('moving_shapes')
+def moving_shapes() -> base.Experiment:
+  """Learns 64x64 videos from nothing on two CPU cores in about 15 minutes.
+
+  Scored by STQ and VPQ on 32 held-out videos of 16 frames.
+  """
+  config = shapes.shapes()
+  config.task = 'video'
+  config.data.name = 'moving_shapes'
+  config.model.past_masks = 2
+  # Each variable learns at the pace of its width, so that ids are learned
+  # within a few hundred steps: see docs/experiments.md.
+  config.optimizer.learning_rate = 2e-2
+  config.optimizer.base_fan_in = 16
+  config.training.steps = 5500
+  # All videos side by side.
+  config.evaluation.batch_size = config.data.moving_shapes.eval_examples
+  # The past tells most of what the first steps of a lone frame must settle.
+  config.evaluation.sampler.steps = 20
+  config.evaluation.video.first_frame_steps = 40
+  return config
+
+
+@exp_factory.register_config_factory('moving_shapes_frames')
+def moving_shapes_frames() -> base.Experiment:
+  """The same network and videos, but every frame alone: a baseline.
+
+  Its ids do not persist, save by chance.
+  """
+  config = moving_shapes()
+  config.model.past_masks = 0
+  config.evaluation.sampler.steps = 40
+  config.evaluation.video.first_frame_steps = 0
+  return config

@@ -1,0 +1,150 @@
+"""Panoptic segmentation and tracking in a user's own clip."""
+
+import os
+import re
+import time
+from typing import List, Optional
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from configs import base
+from data import clips, datasets, transforms
+from metrics import panoptic_files
+from tasks import panoptic, pictures, predict, video, video_scorer
+
+
+def find_frames(path: str) -> List[str]:
+  """The frames of a folder, in order.
+
+  Names that end in a number are ordered by it, and no number may be missing
+  between the first and the last; other names are ordered as text.
+
+  Raises:
+    FileNotFoundError: where there is none, or one is missing.
+    NotADirectoryError: where the path is a file.
+    ValueError: where two have one number.
+  """
+  if os.path.isfile(path):
+    raise NotADirectoryError(
+      f'{path} is a file: give --input a folder with the frames of a clip'
+    )
+  frames = predict.find_photos(path)
+  names = [os.path.splitext(os.path.basename(frame))[0] for frame in frames]
+  found = [re.fullmatch(r'(.*?)(\d+)', name) for name in names]
+  if not all(found) or len({match[1] for match in found}) > 1:
+    return frames
+  numbers = [int(match[2]) for match in found]
+  order = np.argsort(numbers, kind='stable')
+  steps = np.diff(np.array(numbers)[order])
+  for i, step in enumerate(steps.tolist()):
+    before, after = (names[order[j]] for j in (i, i + 1))
+    if step == 0:
+      raise ValueError(
+        f'two frames in {path}, {before} and {after}, have one number: rename '
+        'or remove one'
+      )
+    if step != steps.min():
+      raise FileNotFoundError(
+        f'{path} lacks a frame between {before} and {after}: add it, or number '
+        'the frames without gaps'
+      )
+  return [frames[i] for i in order]
+
+
+def check(frames: List[str]) -> None:
+  """Reads all frames, so that a bad one is not found out after an hour.
+
+  Raises:
+    ValueError: where one cannot be read, or is of another size.
+  """
+  first = None
+  for path in frames:
+    size = predict.read_photo(path).shape[:2]
+    first = first or size
+    if size != first:
+      raise ValueError(
+        f'{path} has {size[0]}x{size[1]} pixels, but {frames[0]} has '
+        f'{first[0]}x{first[1]}: give all frames of a clip one size'
+      )
+
+
+def run(
+  config: base.Experiment,
+  input_path: str,
+  output_dir: str,
+  checkpoint: Optional[str],
+) -> None:
+  """Segments the frames of a clip, one after another, in constant memory.
+
+  Writes `<output>/panoptic/<name>.png` with `<output>/panoptic.json` (the COCO
+  panoptic format), `<output>/masks/<name>.png` (the format of DAVIS where J&F
+  is the metric, else that of KITTI-STEP) and `<output>/overlay/<name>.png`. An
+  id is the same thing in all frames.
+
+  Args:
+    config: the experiment that the model was trained with.
+    input_path: a folder of frames.
+    output_dir: where to write.
+    checkpoint: path or folder of a checkpoint; None for
+      `training.init_checkpoint`.
+
+  Raises:
+    FileNotFoundError: where a frame or the checkpoint is missing.
+    NotADirectoryError: where the input is a file.
+    ValueError: where a frame or the checkpoint does not fit, or there are more
+      frames than allowed.
+  """
+  if not output_dir:
+    raise ValueError('--mode=predict needs --output, a folder to write')
+  frames = find_frames(input_path)
+  names = predict.names_of(frames, input_path)
+  limit = config.evaluation.video
+  if limit.max_frames and not limit.split:
+    clips.check_lengths({input_path: range(len(frames))}, limit.max_frames)
+  check(frames)
+  classes = datasets.class_table(config.data)
+  task = video.Video(config)
+  model = predict.load(task, checkpoint)
+  step = tf.function(
+    task.predict_frame, jit_compile=config.training.jit_compile
+  )
+  memory = task.first_memory(1, tf.constant(config.evaluation.seed, tf.int64))
+  lane = clips.lanes([range(len(frames))], 1, limit.max_frames)
+  write = video_scorer.writer(config)
+  overlays = os.path.join(output_dir, 'overlay')
+  os.makedirs(overlays, exist_ok=True)
+  with panoptic_files.ResultWriter(
+    os.path.join(output_dir, 'panoptic'),
+    os.path.join(output_dir, 'panoptic.json'),
+    classes.categories,
+  ) as result:
+    for t, (path, name) in enumerate(zip(frames, names, strict=True)):
+      start = time.monotonic()
+      photo = predict.read_photo(path)
+      image, unpadded_size = transforms.eval_transform(
+        photo, config.model.image_size
+      )
+      label_map, memory = step(
+        model,
+        image,
+        tf.constant(t, tf.int64),
+        tf.constant(bool(lane.starts[t, 0])),
+        memory,
+      )
+      segment_ids, found = panoptic.to_segments(
+        label_map.numpy(), unpadded_size, photo.shape[:2], config, classes
+      )
+      result.add(t, f'{name}.png', segment_ids, found)
+      masks = os.path.join(output_dir, 'masks', f'{name}.png')
+      write(masks, segment_ids, found, classes)
+      picture = pictures.overlay(
+        photo, segment_ids, found, classes, min_side=256, ids=True, by_id=True
+      )
+      Image.fromarray(picture).save(os.path.join(overlays, f'{name}.png'))
+      print(
+        f'{t + 1}/{len(frames)} {path}: {len(found)} segments, '
+        f'{time.monotonic() - start:.1f} s',
+        flush=True,
+      )

@@ -1,0 +1,188 @@
+"""Predicted frames to STQ and VPQ, or J&F, and to official result files."""
+
+import os
+from typing import Any, Callable, Dict, List, Mapping, Tuple
+
+import numpy as np
+
+from configs import base
+from data import labels
+from metrics import j_and_f, stq, tubes, video_maps, vpq
+from tasks import panoptic
+
+# The score that counts, by `evaluation.video.metric`.
+METRICS = {'stq': 'STQ', 'j_and_f': 'J_and_F'}
+_DIVISOR = 2**16
+
+
+class Scorer:
+  """Takes the frames of each video in order; keeps none of them."""
+
+  def __init__(self, config: base.Experiment, dataset, results_dir: str = ''):
+    """Starts with no frame.
+
+    Args:
+      config: the experiment.
+      dataset: of videos; see `data.pipeline`.
+      results_dir: where official files go; '' for none.
+    """
+    self._config, self._dataset = config, dataset
+    self._names = list(dataset.sequences)
+    self._results_dir = results_dir
+    self._frames = 0
+    make = _JAndF if config.evaluation.video.metric == 'j_and_f' else _Tubes
+    self._scores = make(dataset.classes)
+
+  def update(self, outputs: Mapping[str, np.ndarray]) -> None:
+    """Takes rows of `Video.predict_step`, without padding rows."""
+    for row in zip(
+      outputs['label_map'],
+      outputs['image_id'].tolist(),
+      outputs['unpadded_size'],
+      outputs['original_size'],
+      outputs['sequence'].tolist(),
+      strict=True,
+    ):
+      self._update(*row)
+
+  def _update(
+    self, label_map, image_id, unpadded_size, original_size, sequence
+  ):
+    segment_ids, found = panoptic.to_segments(
+      label_map,
+      unpadded_size,
+      original_size,
+      self._config,
+      self._dataset.classes,
+    )
+    self._scores.update(
+      self._dataset.ground_truth(image_id),
+      labels.GroundTruth(segment_ids, found),
+      self._names[sequence],
+    )
+    self._frames += 1
+    if self._results_dir:
+      name = os.path.splitext(self._dataset.file_name(image_id))[0]
+      path = os.path.join(self._results_dir, f'{name}.png')
+      writer(self._config)(path, segment_ids, found, self._dataset.classes)
+
+  def result(self) -> Dict[str, float]:
+    """Scores in percent, and 'frames', their number."""
+    return {**self._scores.result(), 'frames': self._frames}
+
+
+def writer(config: base.Experiment) -> Callable[..., None]:
+  """`write_davis` where J&F is the metric, else `write_step`."""
+  davis = config.evaluation.video.metric == 'j_and_f'
+  return write_davis if davis else write_step
+
+
+def write_davis(
+  path: str,
+  segment_ids: np.ndarray,
+  segments: List[Mapping[str, Any]],
+  classes: labels.ClassTable,
+) -> None:
+  """Writes ids as a palette PNG, in DAVIS' format; classes are left out."""
+  del segments, classes
+  video_maps.write_davis(path, segment_ids)
+
+
+def write_step(
+  path: str,
+  segment_ids: np.ndarray,
+  segments: List[Mapping[str, Any]],
+  classes: labels.ClassTable,
+) -> None:
+  """Writes an RGB map in KITTI-STEP's format.
+
+  The class is the category id less one, KITTI-STEP's train id, and 255 for
+  void; stuff has instance 0.
+  """
+  category, instance = np.zeros([2, int(segment_ids.max()) + 1], np.int64)
+  things = {c.id for c in classes.categories if c.isthing}
+  for segment in segments:
+    category[segment['id']] = segment['category_id']
+    if segment['category_id'] in things:
+      instance[segment['id']] = segment['id']
+  train_id = np.where(category > 0, category - 1, 255)
+  video_maps.write_kitti_step(
+    path, train_id[segment_ids], instance[segment_ids]
+  )
+
+
+class _Tubes:
+  """STQ and VPQ, in which crowd excuses predictions, as in COCO."""
+
+  def __init__(self, classes: labels.ClassTable):
+    self._classes = classes
+    things = tuple(
+      number
+      for number, category in enumerate(classes.categories, start=1)
+      if category.isthing
+    )
+    self._things = things
+    space = tubes.LabelSpace(
+      num_classes=classes.num_classes,
+      things=things,
+      void=0,
+      label_divisor=_DIVISOR,
+    )
+    self._stq = stq.SegmentationTrackingQuality(space)
+    self._vpq = vpq.VideoPanopticQuality(space)
+    self._numbers: Dict[Tuple[str, int], int] = {}
+
+  def update(self, truth, prediction, sequence: str) -> None:
+    true_labels = self._labels(
+      truth,
+      lambda i: self._numbers.setdefault(
+        (sequence, i), len(self._numbers) % (_DIVISOR - 1) + 1
+      ),
+    )
+    found = self._labels(prediction, lambda i: i)
+    self._stq.update(true_labels, found, sequence)
+    self._vpq.update(true_labels, found, sequence)
+
+  def _labels(self, segmented: labels.GroundTruth, number_of) -> np.ndarray:
+    """class * divisor + instance; stuff and crowds have instance 0."""
+    ids, place = np.unique(segmented.segment_ids, return_inverse=True)
+    label_of = {0: 0}
+    for segment in segmented.segments:
+      kind = int(self._classes.to_contiguous(segment['category_id']))
+      label = kind * _DIVISOR
+      if kind in self._things and not segment['iscrowd']:
+        label += number_of(segment['id'])
+      label_of[segment['id']] = label
+    table = np.array([label_of[i] for i in ids.tolist()], np.int32)
+    return table[place].reshape(segmented.segment_ids.shape)
+
+  def result(self) -> Dict[str, float]:
+    of_tubes, of_windows = self._stq.result(), self._vpq.result()
+    scores = {name: of_tubes[name] for name in ('STQ', 'AQ', 'SQ')}
+    for group, suffix in (
+      ('All', ''),
+      ('Things', '_things'),
+      ('Stuff', '_stuff'),
+    ):
+      scores[f'VPQ{suffix}'] = of_windows['VPQ'][group]
+    for k, row in of_windows['per_length'].items():
+      scores[f'VPQ_{k}'] = row['All']['pq']
+    return {name: 100 * value for name, value in scores.items()}
+
+
+class _JAndF:
+  """J&F of DAVIS, unsupervised: objects by their ids, without classes."""
+
+  def __init__(self, classes: labels.ClassTable):
+    del classes
+    self._metric = j_and_f.JAndF('unsupervised')
+
+  def update(self, truth, prediction, sequence: str) -> None:
+    self._metric.update(truth.segment_ids, prediction.segment_ids, sequence)
+
+  def result(self) -> Dict[str, float]:
+    scores = {}
+    for name, value in self._metric.result()['global'].items():
+      name = name.replace('J&F-Mean', 'J_and_F').replace('-', '_')
+      scores[name] = value if name == 'objects' else 100 * value
+    return scores

@@ -1,0 +1,145 @@
+"""Tests of scores and result files of videos, without a network."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+import trees
+
+from configs import base
+from data import labels, prepare
+from metrics import video_files
+from tasks import panoptic, video, video_scorer
+
+
+def _task(tmp_path=None, metric='stq', **changes):
+  config = tiny.experiment(
+    task='video',
+    evaluation__video=base.Video(metric=metric),
+    **changes,
+  )
+  config.data.moving_shapes = base.MovingShapes(
+    size=32, frames=6, eval_examples=4, min_objects=3
+  )
+  if config.data.name == 'shapes':
+    config.data.name = 'moving_shapes'
+  return video.Video(config, str(tmp_path or ''))
+
+
+def _score(task, change=lambda label_map, t: label_map):
+  """Scores changed ground truth."""
+  dataset, scorer = task.eval_set, task.new_scorer()
+  for number, indices in enumerate(dataset.sequences.values()):
+    for t, index in enumerate(indices):
+      truth = dataset.example(tf.constant(index, tf.int64))['label_map'].numpy()
+      scorer.update(
+        {
+          'label_map': change(truth, t)[None],
+          'image_id': np.array([dataset.image_ids[index]]),
+          'original_size': np.array([truth.shape[:2]]),
+          'unpadded_size': np.array([task.config.model.image_size]),
+          'sequence': np.array([number]),
+        }
+      )
+  return scorer.result()
+
+
+def _renumbered(label_map, t):
+  """Other ids in each frame, in a row of frames never the same."""
+  ids = label_map[..., 1]
+  return np.stack([label_map[..., 0], np.where(ids, ids + 9 * t, 0)], -1)
+
+
+def test_perfect_videos_score_100_whatever_the_ids():
+  task = _task()
+  scores = _score(task)
+  for name in ('STQ', 'AQ', 'SQ', 'VPQ', 'VPQ_things', 'VPQ_stuff', 'VPQ_4'):
+    assert scores[name] == pytest.approx(100)
+  assert scores['frames'] == 24
+  permuted = _score(
+    task, lambda x, t: np.stack([x[..., 0], (5 * x[..., 1]) % 101], -1)
+  )
+  assert permuted == scores
+
+
+def test_ids_that_do_not_persist_cost_aq_and_vpq_alone():
+  scores = _score(_task(), _renumbered)
+  assert scores['SQ'] == pytest.approx(100)
+  assert scores['AQ'] < 50
+  # Stuff has no ids in scores.
+  assert scores['VPQ_stuff'] == pytest.approx(100)
+  assert scores['VPQ_1'] == pytest.approx(100)
+  assert scores['VPQ_4'] < scores['VPQ_2'] < 90
+
+
+def test_nothing_predicted_scores_0():
+  scores = _score(_task(), lambda x, t: np.zeros_like(x))
+  assert scores['STQ'] == scores['VPQ'] == 0
+
+
+def _prepared(tmp_path, name, **changes):
+  official = tmp_path / 'official'
+  if name == 'kitti_step':
+    trees.kitti_step(official, 'train')
+    trees.kitti_step(official, 'val', (2, 3))
+  else:
+    trees.davis(official)
+  prepare.prepare(name, str(official), str(tmp_path))
+  data = {'name': name, 'source': 'tfds', 'dir': str(tmp_path)}
+  return official, _task(
+    tmp_path / 'results',
+    evaluation__write_results=True,
+    **{f'data__{key}': value for key, value in data.items()},
+    data__eval_split='val',
+    **changes,
+  )
+
+
+def test_files_of_kitti_step_have_the_same_scores(tmp_path):
+  official, task = _prepared(
+    tmp_path, 'kitti_step', model__num_classes=20, model__bits=8
+  )
+  scores = _score(task, lambda x, t: np.roll(x, 2 + t, axis=1))
+  found = video_files.score(
+    'kitti_step', official / 'panoptic_maps' / 'val', tmp_path / 'results'
+  )
+  assert 20 < scores['STQ'] < 95
+  for name in ('STQ', 'AQ', 'SQ'):
+    assert scores[name] == pytest.approx(100 * found['STQ'][name])
+  assert scores['VPQ'] == pytest.approx(100 * found['VPQ']['VPQ']['All'])
+
+
+def test_files_of_davis_have_the_same_scores(tmp_path):
+  official, task = _prepared(
+    tmp_path, 'davis', metric='j_and_f', model__num_classes=1
+  )
+  assert task.metric == 'J_and_F'
+  scores = _score(task, lambda x, t: np.roll(x, 2 + t, axis=1) * [0, 1])
+  found = video_files.score(
+    'davis_unsupervised',
+    official / 'Annotations' / '480p',
+    tmp_path / 'results',
+    ['camel'],
+  )['J&F']['global']
+  assert 20 < scores['J_and_F'] < 95
+  assert scores['J_and_F'] == pytest.approx(100 * found['J&F-Mean'])
+  assert scores['F_Recall'] == pytest.approx(100 * found['F-Recall'])
+  assert scores['objects'] == 2
+
+
+def test_without_classes_an_id_is_an_object():
+  config = tiny.experiment(model__num_classes=1)
+  classes = labels.ClassTable([labels.Category(4, 'thing', (1, 2, 3), True)])
+  label_map = np.zeros([16, 16, 2], np.int32)
+  label_map[:8, :, 1] = 3
+  segment_ids, found = panoptic.to_segments(
+    label_map, (32, 32), (16, 16), config, classes
+  )
+  np.testing.assert_array_equal(segment_ids, label_map[..., 1])
+  assert [(s['id'], s['category_id']) for s in found] == [(3, 4)]
+
+
+def test_ids_that_a_palette_cannot_hold(tmp_path):
+  path = str(tmp_path / 'mask.png')
+  with pytest.raises(ValueError, match='ids run from 0 to 256, .* renumber'):
+    video_scorer.write_davis(path, np.array([[0, 256]]), [], None)

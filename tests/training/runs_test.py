@@ -1,0 +1,59 @@
+"""Tests of evaluation in several runs."""
+
+import json
+
+import loop_fakes
+import numpy as np
+import pytest
+
+from training import evaluation, runs
+
+
+def _evaluate(one_device, tmp_path, count, **changes):
+  weights = tmp_path / 'weights.npz'
+  config = loop_fakes.config(
+    evaluation__runs=count,
+    training__init_checkpoint=(str(weights),),
+    **changes,
+  )
+  task = loop_fakes.FakeTask(config)
+  if not weights.exists():
+    values = task.build_model().get_weights()
+    np.savez(weights, **{f'w{i}': value for i, value in enumerate(values)})
+  scores = evaluation.evaluate(task, one_device, str(tmp_path))
+  return scores, sorted({seed for seed, _ in task.memories})
+
+
+def _lines(tmp_path):
+  text = (tmp_path / 'runs.jsonl').read_text()
+  return [json.loads(line) for line in text.splitlines()]
+
+
+def test_runs_differ_in_seed_and_are_not_repeated(one_device, tmp_path):
+  scores, seeds = _evaluate(one_device, tmp_path, 3)
+  assert seeds == [0, 1, 2]
+  assert [line['run'] for line in _lines(tmp_path)] == [0, 1, 2]
+  assert scores['error_std'] >= 0
+  assert scores['error'] == pytest.approx(
+    _lines(tmp_path)[0]['metrics']['error']
+  )
+
+  # The last line is cut short, as by a kill.
+  path = tmp_path / 'runs.jsonl'
+  path.write_text(path.read_text()[:-20])
+  again, seeds = _evaluate(one_device, tmp_path, 4)
+  assert seeds == [2, 3]
+  assert again['error'] == pytest.approx(scores['error'])
+  (*_, last) = (tmp_path / 'eval.jsonl').read_text().splitlines()
+  assert json.loads(last)['metrics'] == again
+
+  # Other settings are other runs.
+  _, seeds = _evaluate(
+    one_device, tmp_path, 2, evaluation__min_segment_pixels=9
+  )
+  assert seeds == [0, 1]
+
+
+def test_summary():
+  found = runs.summarize([{'J': 1.0}, {'J': 2.0}, {'J': 6.0}])
+  assert found == pytest.approx({'J': 3.0, 'J_std': 7**0.5})
