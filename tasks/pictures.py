@@ -21,7 +21,7 @@ def segment_colors(
     segments: dictionaries with 'id' and 'category_id'.
     classes: the data set's table.
     by_id: whether the colour of a thing is that of its id alone, so that it is
-      the same in all frames of a video.
+      the same in all frames of a video; stuff is darker then.
 
   Returns:
     uint8 `[3]` by segment id.
@@ -35,6 +35,8 @@ def segment_colors(
     color = np.array(category.color, np.float64)
     if by_id and category.isthing:
       color = np.array(labels.palette_color(segment['id']))
+    elif by_id:  # Dark, or it might look like a thing.
+      color = color / 3
     elif category.isthing and nth:
       # Golden-ratio steps through a box around the class's colour.
       shift = (np.array([0.618, 0.382, 0.764]) * nth % 1.0 - 0.5) * 150
