@@ -26,11 +26,11 @@ def segment_colors(
   Returns:
     uint8 `[3]` by segment id.
   """
-  by_id = {category.id: category for category in classes.categories}
+  category_of = {category.id: category for category in classes.categories}
   seen = {}
   colors = {}
   for segment in segments:
-    category = by_id[segment['category_id']]
+    category = category_of[segment['category_id']]
     nth = seen[category.id] = seen.get(category.id, -1) + 1
     color = np.array(category.color, np.float64)
     if by_id and category.isthing:
@@ -104,10 +104,10 @@ def overlay(
   canvas = Image.fromarray(picture)
   draw = ImageDraw.Draw(canvas)
   font = ImageFont.load_default(max(10, image.shape[0] // 40))
-  by_id = {category.id: category for category in classes.categories}
+  category_of = {category.id: category for category in classes.categories}
   for segment in segments:
     y, x = _inner_point(segment_ids == segment['id'])
-    name = by_id[segment['category_id']].name
+    name = category_of[segment['category_id']].name
     draw.text(
       (x, y),
       f'{name} {segment["id"]}' if ids else name,
