@@ -129,8 +129,8 @@ class MovingShapes(Shapes):
   """Difficulty of the procedural videos; an example is a video."""
 
   frames: int = 16  # Of a video.
-  min_speed: float = 0.01  # Of an object, as a share of `size` a frame.
-  max_speed: float = 0.06
+  min_speed: float = 0.02  # Of an object, as a share of `size` a frame.
+  max_speed: float = 0.08
   max_spin: float = 0.02  # Turns a frame, either way round.
   train_examples: int = 100_000
   eval_examples: int = 32

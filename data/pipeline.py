@@ -297,7 +297,12 @@ def draw_ids(
     config.model.max_instances,
     _seed(config.training.seed, _INSTANCE_IDS, batch['counter']),
   )
-  return {'image': batch['image'], 'label_map': label_map, 'dropped': dropped}
+  # Replicas share a batch out by its size, which must be known.
+  return {
+    'image': batch['image'],
+    'label_map': tf.ensure_shape(label_map, batch['label_map'].shape),
+    'dropped': tf.ensure_shape(dropped, batch['counter'].shape),
+  }
 
 
 def finish(batches: tf.data.Dataset, service: str = '') -> tf.data.Dataset:

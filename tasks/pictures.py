@@ -21,20 +21,22 @@ def segment_colors(
     segments: dictionaries with 'id' and 'category_id'.
     classes: the data set's table.
     by_id: whether the colour of a thing is that of its id alone, so that it is
-      the same in all frames of a video.
+      the same in all frames of a video; stuff is darker then.
 
   Returns:
     uint8 `[3]` by segment id.
   """
-  by_id = {category.id: category for category in classes.categories}
+  category_of = {category.id: category for category in classes.categories}
   seen = {}
   colors = {}
   for segment in segments:
-    category = by_id[segment['category_id']]
+    category = category_of[segment['category_id']]
     nth = seen[category.id] = seen.get(category.id, -1) + 1
     color = np.array(category.color, np.float64)
     if by_id and category.isthing:
       color = np.array(labels.palette_color(segment['id']))
+    elif by_id:  # Dark, or it might look like a thing.
+      color = color / 3
     elif category.isthing and nth:
       # Golden-ratio steps through a box around the class's colour.
       shift = (np.array([0.618, 0.382, 0.764]) * nth % 1.0 - 0.5) * 150
@@ -102,10 +104,10 @@ def overlay(
   canvas = Image.fromarray(picture)
   draw = ImageDraw.Draw(canvas)
   font = ImageFont.load_default(max(10, image.shape[0] // 40))
-  by_id = {category.id: category for category in classes.categories}
+  category_of = {category.id: category for category in classes.categories}
   for segment in segments:
     y, x = _inner_point(segment_ids == segment['id'])
-    name = by_id[segment['category_id']].name
+    name = category_of[segment['category_id']].name
     draw.text(
       (x, y),
       f'{name} {segment["id"]}' if ids else name,

@@ -129,7 +129,7 @@ def test_training_clips():
   ('changes', 'sentence'),
   [
     ({'frames': 0}, 'data.moving_shapes.frames is 0; it must be from 1'),
-    ({'min_speed': 0.5}, 'min_speed is 0.5; it must be from 0.0 to 0.06'),
+    ({'min_speed': 0.5}, 'min_speed is 0.5; it must be from 0.0 to 0.08'),
     ({'max_spin': 1.0}, 'max_spin is 1.0'),
     ({'size': 2}, 'data.moving_shapes.size is 2'),
   ],

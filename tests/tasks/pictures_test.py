@@ -91,3 +91,12 @@ def test_grid_pads_with_white():
   assert not sheet[:2, :3].any()
   assert np.all(sheet[:4, 4] == 9) and np.all(sheet[5:9, 0] == 9)
   assert np.all(sheet[2:, 1:3] == 255) and np.all(sheet[5:, 4:] == 255)
+
+
+def test_colours_by_id_stay_with_a_thing():
+  first = pictures.segment_colors(_SEGMENTS, _CLASSES, by_id=True)
+  # In the next frame the first cup is gone.
+  second = pictures.segment_colors(_SEGMENTS[1:], _CLASSES, by_id=True)
+  for i in (2, 3):
+    np.testing.assert_array_equal(first[i], second[i])
+  assert np.abs(first[1].astype(int) - first[2]).max() > 20
