@@ -1,0 +1,60 @@
+"""What README and docs tell people to type must exist."""
+
+import pathlib
+import re
+
+import pytest
+import tensorflow as tf
+
+import main  # noqa: F401  Registers the experiments.
+from models import pix2seq_d
+from training import experiment
+
+_ROOT = pathlib.Path(main.__file__).parent
+_DOCUMENTS = [
+  *_ROOT.glob('*.md'),
+  *_ROOT.glob('docs/*.md'),
+  *_ROOT.glob('benchmarks/*.md'),
+]
+_TEXTS = {str(p.relative_to(_ROOT)): p.read_text() for p in _DOCUMENTS}
+
+
+@pytest.mark.parametrize('name', _TEXTS)
+def test_commands_name_experiments_and_fields_that_exist(name):
+  for line in _TEXTS[name].splitlines():
+    overrides = re.findall(r'--params_override=["]?([^\s`"]+)', line)
+    found = re.findall(r'--experiment=(\w+)', line)
+    config = experiment.load(found[0] if found else 'shapes')
+    for override in overrides:
+      for field in re.findall(r'(?:^|,)([a-z_]+(?:\.[a-z_0-9]+)+)=', override):
+        part = config
+        for key in field.split('.'):
+          assert hasattr(part, key), f'{name}: {field}'
+          part = getattr(part, key)
+
+
+@pytest.mark.parametrize('name', _TEXTS)
+def test_links_and_modules_exist(name):
+  folder = (_ROOT / name).parent
+  for link in re.findall(r'\]\((?!http|#)([^)#]+)', _TEXTS[name]):
+    assert (folder / link).exists(), f'{name}: {link}'
+  for module in re.findall(r'python -m ([\w.]+)', _TEXTS[name]):
+    if module not in ('venv', 'pytest'):
+      path = _ROOT / module.replace('.', '/')
+      assert path.with_suffix('.py').exists(), f'{name}: {module}'
+
+
+def test_notebook_code_runs(tmp_path, monkeypatch):
+  (code,) = re.findall(r'```python\n(.*?)```', _TEXTS['README.md'], re.DOTALL)
+  model = pix2seq_d.Pix2SeqD(experiment.load('shapes').model)
+  model.build_weights()
+  checkpoint = tf.train.Checkpoint(model=model, ema=model)
+  manager = tf.train.CheckpointManager(
+    checkpoint, str(tmp_path / 'runs' / 'shapes'), max_to_keep=1
+  )
+  manager.save()
+  monkeypatch.chdir(tmp_path)
+  names = {}
+  exec(compile(code, 'README.md', 'exec'), names)
+  assert names['label_map'].shape == [1, 16, 16, 2]
+  assert names['label_map'].dtype == tf.int32
