@@ -23,7 +23,7 @@ import os
 import pathlib
 import struct
 from concurrent import futures
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 from absl import app, flags
@@ -77,6 +77,24 @@ def png_shape(path: str | os.PathLike) -> tuple[int, int]:
   return height, width
 
 
+def decode_png(path: str | os.PathLike, read: Callable[[Image.Image], Any]):
+  """Returns `read(image)` of a file; ValueError if its data are damaged."""
+  try:
+    with Image.open(path) as image:
+      return read(image)
+  except (OSError, SyntaxError) as error:  # What Pillow raises.
+    raise ValueError(
+      f'{path} is a damaged PNG ({error}); write it again'
+    ) from error
+
+
+def save_png(path: str | os.PathLike, image: Image.Image) -> None:
+  """Writes a PNG that is whole as soon as it has its name."""
+  temporary = f'{path}.tmp'
+  image.save(temporary, format='PNG')
+  os.replace(temporary, path)
+
+
 def read_png(path: str | os.PathLike) -> np.ndarray:
   """Reads a segment map: int32 [h, w].
 
@@ -84,15 +102,9 @@ def read_png(path: str | os.PathLike) -> np.ndarray:
     FileNotFoundError, ValueError: as `png_shape`, or the data are damaged.
   """
   height, width = png_shape(path)
-  try:
-    with Image.open(path) as image:
-      # Four bytes a pixel, the last one padding: read as a little-endian
-      # number they are the id, and no uint8 arithmetic can overflow.
-      pixels = image.tobytes('raw', 'RGBX')
-  except (OSError, SyntaxError) as error:  # What Pillow raises.
-    raise ValueError(
-      f'{path} is a damaged PNG ({error}); write it again'
-    ) from error
+  # Four bytes a pixel, the last one padding: read as a little-endian number
+  # they are the id, and no uint8 arithmetic can overflow.
+  pixels = decode_png(path, lambda image: image.tobytes('raw', 'RGBX'))
   ids = np.frombuffer(pixels, '<i4').reshape(height, width)
   return ids & 0xFFFFFF
 
@@ -113,9 +125,7 @@ def write_png(path: str | os.PathLike, segment_ids: np.ndarray) -> None:
   height, width = segment_ids.shape
   four_bytes = segment_ids.astype('<u4', order='C').view(np.uint8)
   rgb = four_bytes.reshape(height, width, 4)[..., :3]
-  temporary = f'{path}.tmp'
-  Image.fromarray(np.ascontiguousarray(rgb)).save(temporary, format='PNG')
-  os.replace(temporary, path)
+  save_png(path, Image.fromarray(np.ascontiguousarray(rgb)))
 
 
 class ResultWriter:

@@ -56,13 +56,7 @@ def read_davis(path: str | os.PathLike) -> np.ndarray:
     FileNotFoundError, ValueError: as `davis_shape`, or the data are damaged.
   """
   davis_shape(path)
-  try:
-    with Image.open(path) as image:
-      return np.array(image)
-  except (OSError, SyntaxError) as error:  # What Pillow raises.
-    raise ValueError(
-      f'{path} is a damaged PNG ({error}); write it again'
-    ) from error
+  return panoptic_files.decode_png(path, np.array)
 
 
 def write_davis(path: str | os.PathLike, ids: np.ndarray) -> None:
@@ -81,9 +75,7 @@ def write_davis(path: str | os.PathLike, ids: np.ndarray) -> None:
   image = Image.fromarray(np.ascontiguousarray(ids, np.uint8))
   image.putpalette(davis_palette().tobytes())
   pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-  temporary = f'{path}.tmp'
-  image.save(temporary, format='PNG')
-  os.replace(temporary, path)
+  panoptic_files.save_png(path, image)
 
 
 def kitti_step_shape(path: str | os.PathLike) -> tuple[int, int]:

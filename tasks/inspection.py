@@ -10,6 +10,7 @@ from PIL import Image
 
 from configs import base
 from data import clips, datasets, labels, pipeline
+from metrics import panoptic_files
 from tasks import pictures
 
 _SIDE = 256  # Pixels: small examples are shown at least this large.
@@ -52,9 +53,7 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
   ]
   os.makedirs(output_dir, exist_ok=True)
   path = os.path.join(output_dir, 'train.png')
-  temporary = os.path.join(output_dir, f'.train.{os.getpid()}.png')
-  Image.fromarray(pictures.grid(rows)).save(temporary)
-  os.replace(temporary, path)
+  panoptic_files.save_png(path, Image.fromarray(pictures.grid(rows)))
   print(describe(statistics(examples, dataset.classes)))
   print(f'{path}: {len(examples)} examples, made in {seconds:.1f} s')
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from configs import base
-from data import datasets, transforms
+from data import datasets, labels, transforms
 from metrics import panoptic_files
 from models import checkpoints, pix2seq_d
 from tasks import panoptic, pictures
@@ -89,6 +89,60 @@ def load(
   return model
 
 
+class Output:
+  """What a prediction leaves: COCO's result files, overlays, and a line each.
+
+  A context manager; the result is complete when it is left.
+  """
+
+  def __init__(self, output_dir: str, classes: labels.ClassTable, total: int):
+    """Makes the folders; `total` is how many pictures there will be."""
+    self._classes, self._total = classes, total
+    self._overlays = os.path.join(output_dir, 'overlay')
+    os.makedirs(self._overlays, exist_ok=True)
+    self._writer = panoptic_files.ResultWriter(
+      os.path.join(output_dir, 'panoptic'),
+      os.path.join(output_dir, 'panoptic.json'),
+      classes.categories,
+    )
+    self._count = 0
+
+  def __enter__(self):
+    self._writer.__enter__()
+    self._start = time.monotonic()
+    return self
+
+  def __exit__(self, *error):
+    return self._writer.__exit__(*error)
+
+  def add(self, path, name, photo, segment_ids, found, **overlay) -> None:
+    """Writes a picture's files and its line.
+
+    Args:
+      path: of the photo.
+      name: of the files, without ending.
+      photo: uint8 `[h, w, 3]`.
+      segment_ids: int32 `[h, w]`.
+      found: the segments.
+      **overlay: as for `pictures.overlay`.
+    """
+    self._writer.add(self._count, f'{name}.png', segment_ids, found)
+    picture = pictures.overlay(
+      photo, segment_ids, found, self._classes, min_side=256, **overlay
+    )
+    panoptic_files.save_png(
+      os.path.join(self._overlays, f'{name}.png'), Image.fromarray(picture)
+    )
+    self._count += 1
+    now = time.monotonic()
+    print(
+      f'{self._count}/{self._total} {path}: {len(found)} segments, '
+      f'{now - self._start:.1f} s',
+      flush=True,
+    )
+    self._start = now
+
+
 def run(
   config: base.Experiment,
   input_path: str,
@@ -124,15 +178,8 @@ def run(
   sample = tf.function(
     task.predict_photo, jit_compile=config.training.jit_compile
   )
-  overlays = os.path.join(output_dir, 'overlay')
-  os.makedirs(overlays, exist_ok=True)
-  with panoptic_files.ResultWriter(
-    os.path.join(output_dir, 'panoptic'),
-    os.path.join(output_dir, 'panoptic.json'),
-    classes.categories,
-  ) as writer:
+  with Output(output_dir, classes, len(photos)) as output:
     for i, (path, name) in enumerate(zip(photos, names, strict=True)):
-      start = time.monotonic()
       photo = read_photo(path)
       image, unpadded_size = transforms.eval_transform(
         photo, config.model.image_size
@@ -141,13 +188,4 @@ def run(
       segment_ids, found = panoptic.to_segments(
         label_map, unpadded_size, photo.shape[:2], config, classes
       )
-      writer.add(i, f'{name}.png', segment_ids, found)
-      picture = pictures.overlay(
-        photo, segment_ids, found, classes, min_side=256
-      )
-      Image.fromarray(picture).save(os.path.join(overlays, f'{name}.png'))
-      print(
-        f'{i + 1}/{len(photos)} {path}: {len(found)} segments, '
-        f'{time.monotonic() - start:.1f} s',
-        flush=True,
-      )
+      output.add(path, name, photo, segment_ids, found)

@@ -2,17 +2,14 @@
 
 import os
 import re
-import time
 from typing import List, Optional
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from configs import base
 from data import clips, datasets, transforms
-from metrics import panoptic_files
-from tasks import panoptic, pictures, predict, video, video_scorer
+from tasks import panoptic, predict, video, video_scorer
 
 
 def find_frames(path: str) -> List[str]:
@@ -113,15 +110,8 @@ def run(
   memory = task.first_memory(1, tf.constant(config.evaluation.seed, tf.int64))
   lane = clips.lanes([range(len(frames))], 1, limit.max_frames)
   write = video_scorer.writer(config)
-  overlays = os.path.join(output_dir, 'overlay')
-  os.makedirs(overlays, exist_ok=True)
-  with panoptic_files.ResultWriter(
-    os.path.join(output_dir, 'panoptic'),
-    os.path.join(output_dir, 'panoptic.json'),
-    classes.categories,
-  ) as result:
+  with predict.Output(output_dir, classes, len(frames)) as output:
     for t, (path, name) in enumerate(zip(frames, names, strict=True)):
-      start = time.monotonic()
       photo = predict.read_photo(path)
       image, unpadded_size = transforms.eval_transform(
         photo, config.model.image_size
@@ -136,15 +126,6 @@ def run(
       segment_ids, found = panoptic.to_segments(
         label_map.numpy(), unpadded_size, photo.shape[:2], config, classes
       )
-      result.add(t, f'{name}.png', segment_ids, found)
       masks = os.path.join(output_dir, 'masks', f'{name}.png')
       write(masks, segment_ids, found, classes)
-      picture = pictures.overlay(
-        photo, segment_ids, found, classes, min_side=256, ids=True, by_id=True
-      )
-      Image.fromarray(picture).save(os.path.join(overlays, f'{name}.png'))
-      print(
-        f'{t + 1}/{len(frames)} {path}: {len(found)} segments, '
-        f'{time.monotonic() - start:.1f} s',
-        flush=True,
-      )
+      output.add(path, name, photo, segment_ids, found, ids=True, by_id=True)
