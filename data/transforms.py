@@ -12,10 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
+from data import colors
 
 IMAGE_PADDING = 0.3
-GRAY_PROBABILITY = 0.2  # SimCLR.
-JITTER_PROBABILITY = 0.8  # SimCLR.
 # Pixels. The chroma of a JPEG has half the resolution, so that what is decoded
 # next to a border lacks a neighbour.
 _WINDOW_MARGIN = 4
@@ -111,24 +110,25 @@ def place_image(
     geometry: Where the picture lies.
     image_size: (H, W).
     color_seed: int32 or int64 `[2]`, with a `color_strength` above 0.
-    color_strength: Of `color_jitter`.
+    color_strength: Of `colors.color_jitter`.
 
   Returns:
     float32 `[H, W, 3]` in [0, 1].
   """
-  # Antialiased bilinear resizing, of which only the crop is computed.
   factors = tf.cast(geometry.resized / geometry.original, tf.float32)
   first = tf.cast(window[:2], tf.float32)
+  place = first * factors - tf.cast(geometry.offset, tf.float32)
+  # A crop to be mirrored goes to the right end, which is then the left one.
+  room = tf.cast([0, image_size[1] - geometry.crop[1]], tf.float32)
   image = tf.raw_ops.ScaleAndTranslate(
     images=part[tf.newaxis],
-    size=geometry.crop,
+    size=image_size,
     scale=factors,
-    translation=first * factors - tf.cast(geometry.offset, tf.float32),
-    kernel_type='triangle',
+    translation=place + tf.where(geometry.flip, room, 0.0),
+    kernel_type='triangle',  # Bilinear.
     antialias=True,
   )[0]
-  image = tf.clip_by_value(image / 255, 0.0, 1.0)
-  return _finish(image, geometry.flip, image_size, color_seed, color_strength)
+  return _finish(image, geometry, color_seed, color_strength)
 
 
 def place_labels(
@@ -185,14 +185,15 @@ def train_transform(
   original = tf.shape(image)[:2]
   place_seed, color_seed = split_seed(seed)
   geometry = train_geometry(original, place_seed, image_size, augmentation)
-  color = color_seed, augmentation.color_jitter
+  strength = augmentation.color_jitter
   same = augmentation.scale_jitter == (1, 1)
   if same and image.shape[:2] == list(image_size):
-    image = tf.image.convert_image_dtype(image, tf.float32)
-    image = _finish(image, geometry.flip, image_size, *color)
+    image = _finish(tf.cast(image, tf.float32), geometry, color_seed, strength)
   else:
     window = tf.concat([[0, 0], original], axis=0)
-    image = place_image(image, window, geometry, image_size, *color)
+    image = place_image(
+      image, window, geometry, image_size, color_seed, strength
+    )
   label_map, inside = place_labels(label_map, geometry, image_size, mask_size)
   return image, void_outside(label_map, inside)
 
@@ -259,57 +260,6 @@ def to_original_size(
   return label_map[rows[:, np.newaxis], columns]
 
 
-def color_jitter(
-  image: tf.Tensor, seed: tf.Tensor, strength: float
-) -> tf.Tensor:
-  """SimCLR v2's colour distortion.
-
-  Brightness, contrast and saturation are multiplied by up to 1 +- 0.8 of the
-  strength and the hue turned by up to 0.2 of it, in random order, in 80 % of
-  the pictures; 20 % are made gray.
-
-  Args:
-    image: float32 `[h, w, 3]` in [0, 1].
-    seed: int32 or int64 `[2]`.
-    strength: 1 is SimCLR's.
-
-  Returns:
-    float32 `[h, w, 3]` in [0, 1].
-  """
-  draw_seed, order_seed = tf.unstack(tf.random.split(seed, 2))
-  draws = tf.random.stateless_uniform([6], draw_seed)
-  low, high = max(0.0, 1 - 0.8 * strength), 1 + 0.8 * strength
-  factors = low + (high - low) * draws[:3]
-  turn = min(0.2 * strength, 0.5) * (2 * draws[3] - 1)
-
-  def contrast(x):
-    return tf.clip_by_value(tf.image.adjust_contrast(x, factors[1]), 0.0, 1.0)
-
-  # The last two do not leave [0, 1].
-  steps = [
-    lambda x: tf.minimum(x * factors[0], 1.0),
-    contrast,
-    lambda x: tf.image.adjust_saturation(x, factors[2]),
-    lambda x: tf.image.adjust_hue(x, turn),
-  ]
-
-  def distort():
-    x = image
-    order = tf.random.experimental.stateless_shuffle(tf.range(4), order_seed)
-    for i in range(4):
-      # Each step is bound to the image as it is now.
-      branches = [lambda step=step, x=x: step(x) for step in steps]
-      x = tf.switch_case(order[i], branches)
-    return x
-
-  image = tf.cond(draws[4] < JITTER_PROBABILITY, distort, lambda: image)
-  return tf.cond(
-    draws[5] < GRAY_PROBABILITY,
-    lambda: tf.repeat(tf.image.rgb_to_grayscale(image), 3, axis=-1),
-    lambda: image,
-  )
-
-
 def _fit(original, image_size, scale) -> tf.Tensor:
   """int32 `[2]`: the size at `scale` times the largest that fits."""
   size = tf.cast(original, tf.float32)
@@ -317,23 +267,25 @@ def _fit(original, image_size, scale) -> tf.Tensor:
   return tf.maximum(tf.cast(tf.round(size * ratio), tf.int32), 1)
 
 
-def _finish(
-  image, flip, image_size, color_seed=None, color_strength=0.0
-) -> tf.Tensor:
-  """What follows on the crop: flip, colours, padding."""
-  # A slice that goes backwards takes as long as the resizing.
-  image = tf.cond(flip, lambda: tf.reverse(image, [1]), lambda: image)
+def _finish(image, geometry, color_seed, color_strength) -> tf.Tensor:
+  """What follows on the resizing: flip, colours, padding."""
+  distortion = None
   if color_strength > 0:
-    image = color_jitter(image, color_seed, color_strength)
-  return _pad(image, image_size)
+    distortion = colors.draw(color_seed, color_strength)
+  return _fused(image, geometry.crop, geometry.flip, distortion)
 
 
-def _pad(image, image_size) -> tf.Tensor:
-  """Pads at the bottom and on the right to the target."""
-  missing = tf.constant(image_size) - tf.shape(image)[:2]
-  paddings = [[0, missing[0]], [0, missing[1]], [0, 0]]
-  image = tf.pad(image, paddings, constant_values=IMAGE_PADDING)
-  return tf.ensure_shape(image, [*image_size, 3])
+# For the host's CPU, whatever the accelerator: as single operations this takes
+# as long as the resizing itself.
+@tf.function(jit_compile=True)
+def _fused(image, crop, flip, distortion: Optional[colors.Distortion]):
+  image = tf.clip_by_value(image / 255, 0.0, 1.0)
+  image = tf.where(flip, image[:, ::-1], image)
+  if distortion is not None:
+    image = colors.distort(image, distortion, crop)
+  rows, columns = (tf.range(image.shape[i]) < crop[i] for i in (0, 1))
+  inside = rows[:, tf.newaxis, tf.newaxis] & columns[:, tf.newaxis]
+  return tf.where(inside, image, IMAGE_PADDING)
 
 
 def _trace(mask: int, target: int, crop, flip) -> tf.Tensor:
