@@ -20,7 +20,7 @@ import time
 import numpy as np
 from absl import app, flags
 
-from metrics import panoptic_files, panoptic_quality
+from metrics import panoptic_files, panoptic_quality, png_maps
 
 _IMAGES = flags.DEFINE_integer('images', 30, 'Number of images.', lower_bound=1)
 _SPECKLE = flags.DEFINE_float(
@@ -147,8 +147,7 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
 
   def decode(i):
     return [
-      panoptic_files.read_png(folder / side / f'{i}.png')
-      for side in ('gt', 'pred')
+      png_maps.read_png(folder / side / f'{i}.png') for side in ('gt', 'pred')
     ]
 
   def score_files(i):

@@ -6,9 +6,9 @@ A result is a folder of PNGs and a JSON:
       {"id", "category_id", "area", "bbox", "iscrowd"}, ...]}, ...],
    "categories": [{"id", "name", "isthing"}, ...]}
 
-The PNGs are 8-bit RGB; the segment id of a pixel is R + 256 G + 65536 B, and
-id 0 is void (https://cocodataset.org/#format-results, panoptic segmentation).
-Ground truth has the same format.
+The PNGs are those of `metrics.png_maps`, and id 0 is void
+(https://cocodataset.org/#format-results, panoptic segmentation). Ground truth
+has the same format.
 
 Scores a result against ground truth:
 
@@ -21,17 +21,14 @@ Scores a result against ground truth:
 import json
 import os
 import pathlib
-import struct
 from concurrent import futures
-from typing import Any, Callable, Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 import numpy as np
 from absl import app, flags
-from PIL import Image
 
-from metrics import panoptic_quality
+from metrics import panoptic_quality, png_maps
 
-_PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _IMAGES_PER_TASK = 32  # Fixed, so that no figure depends on the workers.
 
 
@@ -41,91 +38,6 @@ class Annotation(NamedTuple):
   image_id: int
   png: pathlib.Path
   segments: Sequence[Mapping[str, Any]]
-
-
-def png_header(path: str | os.PathLike) -> tuple[int, int, int, int]:
-  """Returns height, width, bits of a channel and colour type of a PNG.
-
-  Raises:
-    FileNotFoundError: there is no such file.
-    ValueError: it is not a PNG.
-  """
-  if not os.path.isfile(path):
-    raise FileNotFoundError(f'{path} is missing; every image needs its PNG')
-  with open(path, 'rb') as file:
-    header = file.read(26)
-  if len(header) < 26 or not header.startswith(_PNG_SIGNATURE):
-    raise ValueError(f'{path} is not a PNG; write the map as a PNG')
-  width, height, depth, color_type = struct.unpack('>IIBB', header[16:])
-  return height, width, depth, color_type
-
-
-def png_shape(path: str | os.PathLike) -> tuple[int, int]:
-  """Returns (height, width) from the header alone.
-
-  Raises:
-    FileNotFoundError: there is no such file.
-    ValueError: it is not an 8-bit RGB PNG. (Pillow alone would silently read
-      16-bit RGB as 8-bit.)
-  """
-  height, width, depth, color_type = png_header(path)
-  if (depth, color_type) != (8, 2):
-    raise ValueError(
-      f'{path} is a PNG of {depth} bits and colour type {color_type}; write '
-      'the map as an 8-bit RGB PNG (colour type 2)'
-    )
-  return height, width
-
-
-def decode_png(path: str | os.PathLike, read: Callable[[Image.Image], Any]):
-  """Returns `read(image)` of a file; ValueError if its data are damaged."""
-  try:
-    with Image.open(path) as image:
-      return read(image)
-  except (OSError, SyntaxError) as error:  # What Pillow raises.
-    raise ValueError(
-      f'{path} is a damaged PNG ({error}); write it again'
-    ) from error
-
-
-def save_png(path: str | os.PathLike, image: Image.Image) -> None:
-  """Writes a PNG that is whole as soon as it has its name."""
-  temporary = f'{path}.tmp'
-  image.save(temporary, format='PNG')
-  os.replace(temporary, path)
-
-
-def read_png(path: str | os.PathLike) -> np.ndarray:
-  """Reads a segment map: int32 [h, w].
-
-  Raises:
-    FileNotFoundError, ValueError: as `png_shape`, or the data are damaged.
-  """
-  height, width = png_shape(path)
-  # Four bytes a pixel, the last one padding: read as a little-endian number
-  # they are the id, and no uint8 arithmetic can overflow.
-  pixels = decode_png(path, lambda image: image.tobytes('raw', 'RGBX'))
-  ids = np.frombuffer(pixels, '<i4').reshape(height, width)
-  return ids & 0xFFFFFF
-
-
-def write_png(path: str | os.PathLike, segment_ids: np.ndarray) -> None:
-  """Writes a segment map, [h, w] integers in 0 .. 2**24 - 1.
-
-  Raises:
-    ValueError: the map is not integers of that range and shape.
-  """
-  panoptic_quality.check_map(segment_ids, str(path))
-  low, high = segment_ids.min(), segment_ids.max()
-  if low < 0 or high > 0xFFFFFF:
-    raise ValueError(
-      f'{path}: segment ids run from {low} to {high}, and a PNG holds 0 to '
-      f'{0xFFFFFF}; renumber the segments'
-    )
-  height, width = segment_ids.shape
-  four_bytes = segment_ids.astype('<u4', order='C').view(np.uint8)
-  rgb = four_bytes.reshape(height, width, 4)[..., :3]
-  save_png(path, Image.fromarray(np.ascontiguousarray(rgb)))
 
 
 class ResultWriter:
@@ -197,7 +109,7 @@ class ResultWriter:
         'as 000000000139.png, without a folder'
       )
     info = _measure(segment_ids, segments, self._positions, where)
-    write_png(self._folder / file_name, segment_ids)
+    png_maps.write_png(self._folder / file_name, segment_ids)
     self._file_names.add(file_name)
     self._annotations[image_id] = {
       'image_id': int(image_id),
@@ -384,8 +296,10 @@ def score(
     part = panoptic_quality.PanopticQuality(categories)
     for gt, pred in pairs[start : start + _IMAGES_PER_TASK]:
       part.update(
-        panoptic_quality.PanopticMap(read_png(gt.png), gt.segments),
-        panoptic_quality.PanopticMap(read_png(pred.png), pred.segments),
+        panoptic_quality.PanopticMap(png_maps.read_png(gt.png), gt.segments),
+        panoptic_quality.PanopticMap(
+          png_maps.read_png(pred.png), pred.segments
+        ),
         gt.image_id,
       )
     return part
@@ -413,7 +327,10 @@ def _check_pairs(
       panoptic_quality.index_segments(
         image.segments, positions, f'{where}, {side}'
       )
-    gt_shape, pred_shape = png_shape(gt.png), png_shape(pred.png)
+    gt_shape, pred_shape = (
+      png_maps.png_shape(gt.png),
+      png_maps.png_shape(pred.png),
+    )
     if gt_shape != pred_shape:
       raise ValueError(
         f'{where}: the ground truth is {list(gt_shape)} and the prediction '

@@ -15,7 +15,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from metrics import panoptic_files, panoptic_quality, tubes
+from metrics import panoptic_quality, png_maps, tubes
 
 _GRAY, _PALETTE = 0, 3  # Colour types of PNG.
 
@@ -40,7 +40,7 @@ def davis_shape(path: str | os.PathLike) -> tuple[int, int]:
     FileNotFoundError: there is no such file.
     ValueError: it is not a PNG with a palette, or of 8 bits of gray.
   """
-  height, width, depth, color_type = panoptic_files.png_header(path)
+  height, width, depth, color_type = png_maps.png_header(path)
   if color_type != _PALETTE and (depth, color_type) != (8, _GRAY):
     raise ValueError(
       f'{path} is a PNG of {depth} bits and colour type {color_type}; write '
@@ -56,7 +56,7 @@ def read_davis(path: str | os.PathLike) -> np.ndarray:
     FileNotFoundError, ValueError: as `davis_shape`, or the data are damaged.
   """
   davis_shape(path)
-  return panoptic_files.decode_png(path, np.array)
+  return png_maps.decode_png(path, np.array)
 
 
 def write_davis(path: str | os.PathLike, ids: np.ndarray) -> None:
@@ -75,21 +75,21 @@ def write_davis(path: str | os.PathLike, ids: np.ndarray) -> None:
   image = Image.fromarray(np.ascontiguousarray(ids, np.uint8))
   image.putpalette(davis_palette().tobytes())
   pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-  panoptic_files.save_png(path, image)
+  png_maps.save_png(path, image)
 
 
 def kitti_step_shape(path: str | os.PathLike) -> tuple[int, int]:
-  """Returns (height, width) of a map; errors as `panoptic_files.png_shape`."""
-  return panoptic_files.png_shape(path)
+  """Returns (height, width) of a map; errors as `png_maps.png_shape`."""
+  return png_maps.png_shape(path)
 
 
 def read_kitti_step(path: str | os.PathLike) -> np.ndarray:
   """Reads the labels of a map: int32 [h, w], those of `tubes.KITTI_STEP`.
 
   Raises:
-    FileNotFoundError, ValueError: as `panoptic_files.read_png`.
+    FileNotFoundError, ValueError: as `png_maps.read_png`.
   """
-  return _swap(panoptic_files.read_png(path))
+  return _swap(png_maps.read_png(path))
 
 
 def write_kitti_step(
@@ -115,7 +115,7 @@ def write_kitti_step(
     )
   labels = tubes.KITTI_STEP.labels(class_map, instance_map, str(path))
   pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-  panoptic_files.write_png(path, _swap(labels))
+  png_maps.write_png(path, _swap(labels))
 
 
 def _swap(values: np.ndarray) -> np.ndarray:

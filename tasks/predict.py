@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from configs import base
 from data import datasets, labels, transforms
-from metrics import panoptic_files
+from metrics import panoptic_files, png_maps
 from models import checkpoints, pix2seq_d
 from tasks import panoptic, pictures
 
@@ -130,7 +130,7 @@ class Output:
     picture = pictures.overlay(
       photo, segment_ids, found, self._classes, min_side=256, **overlay
     )
-    panoptic_files.save_png(
+    png_maps.save_png(
       os.path.join(self._overlays, f'{name}.png'), Image.fromarray(picture)
     )
     self._count += 1

@@ -9,7 +9,7 @@ import pytest
 import shared
 from PIL import Image
 
-from metrics import panoptic_files
+from metrics import panoptic_files, png_maps
 from metrics.panoptic_quality import Category, PanopticMap, PanopticQuality
 
 CATEGORIES = [Category(1, 'person', True), Category(90, 'sky', False)]
@@ -59,11 +59,11 @@ def edit(path, change):
 def test_png_round_trip_of_extreme_ids(tmp_path):
   ids = np.array([[0, 255, 256], [65535, 65536, 2**24 - 1]])
   path = tmp_path / 'a.png'
-  panoptic_files.write_png(path, ids)
-  read = panoptic_files.read_png(path)
+  png_maps.write_png(path, ids)
+  read = png_maps.read_png(path)
   assert read.dtype == np.int32
   np.testing.assert_array_equal(read, ids)
-  assert panoptic_files.png_shape(path) == (2, 3)
+  assert png_maps.png_shape(path) == (2, 3)
   assert [p.name for p in tmp_path.iterdir()] == ['a.png']
   with Image.open(path) as image:
     rgb = np.asarray(image).astype(np.int64)
@@ -112,7 +112,7 @@ def test_written_segments_equal_those_of_coco(tmp_path):
   ) as writer:
     for i, image in images.items():
       writer.add(
-        i, image.png.name, panoptic_files.read_png(image.png), image.segments
+        i, image.png.name, png_maps.read_png(image.png), image.segments
       )
   written = json.loads((tmp_path / 'a.json').read_text())['annotations']
   assert [a['segments_info'] for a in written] == [
@@ -268,7 +268,7 @@ def no_decoding(monkeypatch):
   def decode(path):
     raise AssertionError(f'{path} was decoded before all was checked')
 
-  monkeypatch.setattr(panoptic_files, 'read_png', decode)
+  monkeypatch.setattr(png_maps, 'read_png', decode)
 
 
 @pytest.mark.usefixtures('no_decoding')
@@ -282,7 +282,7 @@ def test_a_missing_png_is_found_first(files):
 @pytest.mark.usefixtures('no_decoding')
 def test_shapes_are_compared_first(files):
   paths, _ = files
-  panoptic_files.write_png(paths[3] / '69.png', np.zeros([3, 4], np.int32))
+  png_maps.write_png(paths[3] / '69.png', np.zeros([3, 4], np.int32))
   with pytest.raises(ValueError, match='image 69: .*6, 8.*3, 4.*resize'):
     panoptic_files.score(*paths)
 
@@ -310,27 +310,27 @@ def test_what_is_no_png_is_refused(tmp_path):
   path = tmp_path / 'a.png'
   Image.new('RGB', (8, 6)).save(path, format='JPEG')
   with pytest.raises(ValueError, match='a.png is not a PNG'):
-    panoptic_files.read_png(path)
+    png_maps.read_png(path)
   path.write_bytes(b'')
   with pytest.raises(ValueError, match='a.png is not a PNG'):
-    panoptic_files.read_png(path)
+    png_maps.read_png(path)
 
 
 @pytest.mark.parametrize('kept', [30, 60, 0.5])
 def test_a_damaged_png_is_refused(tmp_path, kept):
   path = tmp_path / 'a.png'
   rng = np.random.default_rng(0)
-  panoptic_files.write_png(path, rng.integers(0, 2**24, [90, 90]))
+  png_maps.write_png(path, rng.integers(0, 2**24, [90, 90]))
   png = path.read_bytes()
   path.write_bytes(png[: kept if kept > 1 else int(kept * len(png))])
   with pytest.raises(ValueError, match='a.png is a damaged PNG'):
-    panoptic_files.read_png(path)
+    png_maps.read_png(path)
 
 
 @pytest.mark.parametrize('ids', [[[-1]], [[2**24]]])
 def test_ids_that_no_png_holds_are_refused(tmp_path, ids):
   with pytest.raises(ValueError, match='a PNG holds 0 to 16777215'):
-    panoptic_files.write_png(tmp_path / 'a.png', np.array(ids))
+    png_maps.write_png(tmp_path / 'a.png', np.array(ids))
   assert not list(tmp_path.iterdir())
 
 

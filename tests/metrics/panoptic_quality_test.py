@@ -8,7 +8,7 @@ import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics import panoptic_files
+from metrics import panoptic_files, png_maps
 from metrics.panoptic_quality import Category, PanopticMap, PanopticQuality
 
 PERSON, CAR, SKY = 1, 7, 90
@@ -86,7 +86,7 @@ def golden_images():
       categories = panoptic_files.read_categories(content, path)
   maps = {
     image_id: [
-      PanopticMap(panoptic_files.read_png(a.png), a.segments)
+      PanopticMap(png_maps.read_png(a.png), a.segments)
       for a in (gt, contents['pred'][image_id])
     ]
     for image_id, gt in contents['gt'].items()

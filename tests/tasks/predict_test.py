@@ -6,7 +6,7 @@ import tensorflow as tf
 import tiny
 from PIL import Image
 
-from metrics import panoptic_files
+from metrics import png_maps
 from tasks import predict
 
 
@@ -43,7 +43,7 @@ def test_photos_of_any_size(photos, checkpoint, tmp_path, capsys):
     content['annotations'], ((50, 20), (24, 60)), strict=True
   ):
     name = annotation['file_name']
-    segment_ids = panoptic_files.read_png(output / 'panoptic' / name)
+    segment_ids = png_maps.read_png(output / 'panoptic' / name)
     assert segment_ids.shape == size
     listed = {s['id'] for s in annotation['segments_info']}
     assert listed and listed == set(np.unique(segment_ids)) - {0}

@@ -9,7 +9,7 @@ import tiny
 from PIL import Image
 
 from configs import base
-from metrics import panoptic_files, video_maps
+from metrics import png_maps, video_maps
 from tasks import predict_video
 
 
@@ -48,7 +48,7 @@ def test_a_clip(frames, checkpoint, tmp_path, capsys):
   categories = {c['id'] for c in content['categories']}
   for annotation in content['annotations']:
     name = annotation['file_name']
-    ids = panoptic_files.read_png(output / 'panoptic' / name)
+    ids = png_maps.read_png(output / 'panoptic' / name)
     assert ids.shape == (30, 50)
     listed = {s['id']: s['category_id'] for s in annotation['segments_info']}
     assert set(listed) == set(np.unique(ids)) - {0}
