@@ -70,6 +70,10 @@ def _run() -> None:
     _EXPERIMENT.value, _CONFIG_FILE.value, _PARAMS_OVERRIDE.value
   )
   validation.validate(config)
+  if os.path.exists(_OUTPUT.value) and not os.path.isdir(_OUTPUT.value):
+    raise ValueError(
+      f'--output={_OUTPUT.value} is a file: name a folder to be written.'
+    )
   if _MODE.value == 'predict':
     _predict(config)
     return
@@ -90,10 +94,18 @@ def _run() -> None:
 
   is_chief = strategy_lib.is_chief(strategy)
   results_dir = os.path.join(_MODEL_DIR.value, 'results') if is_chief else ''
+  if config.evaluation.write_results and '://' in results_dir:
+    raise ValueError(
+      f'evaluation.write_results writes to a local disk, not to {results_dir}; '
+      'copy the checkpoint, and evaluate it there by --checkpoint.'
+    )
   task = factory.create(config, results_dir)
   # What is wrong with the data is said before a model is built.
   if _MODE.value in ('train', 'train_and_eval'):
-    task.dataset(config.data.train_split)
+    classes = task.dataset(config.data.train_split).classes
+    if is_chief:
+      # Those who predict may not have the data.
+      classes.save(_MODEL_DIR.value)
   if _MODE.value != 'train':
     task.dataset(config.data.eval_split)
   if _MODE.value == 'eval':
@@ -153,7 +165,10 @@ def main(argv) -> None:
     )
     if _DEBUG.value or not found:
       raise
-    sys.exit(f'FATAL: {found[1]} cannot be read: {found[2]}; put it back.')
+    mend = 'put it back'
+    if isinstance(error, tf.errors.PermissionDeniedError):
+      mend = 'change its permissions, or use another folder'
+    sys.exit(f'FATAL: {found[1]} cannot be used: {found[2]}; {mend}.')
 
 
 if __name__ == '__main__':

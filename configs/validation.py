@@ -24,6 +24,10 @@ _AT_LEAST_ONE = (
   'model.num_classes',
   'model.max_instances',
   'model.bits',
+  'model.encoder.num_heads',
+  'model.decoder.dim',
+  'model.decoder.transformer_dim',
+  'model.decoder.head_dim',
   'optimizer.accumulation_steps',
   'training.steps',
   'training.batch_size',
@@ -91,6 +95,12 @@ def validate(
     _require(config, field, lambda x: 0 <= x < 1, 'at least 0 and below 1')
   for field in ('model.image_size', 'model.mask_size'):
     _require(config, field, lambda x: min(x) >= 1, 'at least 1 pixel')
+  _require(
+    config,
+    'data.eval_examples',
+    lambda x: x is None or x >= 1,
+    'at least 1, or null for all',
+  )
   _require(
     config,
     'optimizer.end_factor',

@@ -6,13 +6,14 @@ which the check has found or compared; `data.records` reads them.
 
 import copy
 import os
+import sys
 import tempfile
 from typing import Dict, List
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data import cityscapes, coco, encodings, kitti_step, source
+from data import cityscapes, coco, davis, encodings, kitti_step, source
 
 
 def checked_key(split: str, frame: source.Frame) -> str:
@@ -102,13 +103,18 @@ class _Frames(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       )
 
 
-def _existing(module, folder: str, probe: str):
-  """The frames of the splits whose folder is there; of the first if none."""
-  splits = [
-    split
-    for split in module.SPLITS
-    if os.path.isdir(os.path.join(folder, probe, split))
-  ]
+def _existing(module, folder: str, images: str, masks: str):
+  """The frames of the splits whose images are there; of the first if none."""
+  splits = []
+  for split in module.SPLITS:
+    if os.path.isdir(os.path.join(folder, images, split)):
+      splits.append(split)
+    elif os.path.isdir(os.path.join(folder, masks, split)):
+      print(
+        f'{split} is left out: {folder} has {masks}/{split}, but no '
+        f'{images}/{split}',
+        file=sys.stderr,
+      )
   return {
     split: module.list_frames(folder, split)
     for split in splits or module.SPLITS[:1]
@@ -140,7 +146,7 @@ class CityscapesPanoptic(_Frames):
 
   @staticmethod
   def frames(folder):
-    return _existing(cityscapes, folder, 'leftImg8bit')
+    return _existing(cityscapes, folder, 'leftImg8bit', 'gtFine')
 
 
 class KittiStep(_Frames):
@@ -169,7 +175,7 @@ class KittiStep(_Frames):
 
   @staticmethod
   def frames(folder):
-    return _existing(kitti_step, folder, 'images')
+    return _existing(kitti_step, folder, 'images', 'panoptic_maps')
 
 
 class PanopticFolder(_Frames):
@@ -263,11 +269,22 @@ def davis_builder(data_dir: str, folder: str | None, skipped):
   """TFDS' `davis/480p`, as `coco_builder`; `skipped` are sequences."""
   builder = tfds.video.Davis(data_dir=data_dir, config='480p')
   if folder is not None:
-    # The archive has a folder around the tree.
+    # The archive has a folder around the tree. Its lists of sequences lack what
+    # is skipped, since the builder decodes all labels of those that it finds.
     builder.around = tempfile.TemporaryDirectory(prefix='davis')
     around = builder.around.name
-    os.symlink(os.path.abspath(folder), os.path.join(around, 'DAVIS'))
-    _feed(builder, _Unpacked(around, around), {f'{s}480p' for s in skipped})
+    lists = os.path.join(around, 'DAVIS', 'ImageSets', '2017')
+    os.makedirs(lists)
+    for part in ('JPEGImages', 'Annotations'):
+      os.symlink(
+        os.path.abspath(os.path.join(folder, part)),
+        os.path.join(around, 'DAVIS', part),
+      )
+    for split in davis.SPLITS:
+      kept = [s for s in davis.sequences(folder, split) if s not in skipped]
+      with open(os.path.join(lists, f'{split}.txt'), 'w') as file:
+        file.write(''.join(f'{sequence}\n' for sequence in kept))
+    _feed(builder, _Unpacked(around, around), frozenset())
   return builder
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from data import builders, encodings, source
 
@@ -73,14 +73,15 @@ def check(
     source.BadFile: On the first bad frame, unless `skip_bad`.
   """
   known = _read_journal(journal)
-  segments, bad, todo = {}, {}, []
+  segments, sizes, bad, todo = {}, {}, {}, []
   for split, listed in frames.items():
     for frame in listed:
       key = builders.checked_key(split, frame)
       stamp = _stamp(frame)
       stored = known.get(key)
       if stored and stored[0] == stamp:
-        segments[key] = [source.Segment(*row) for row in stored[1]]
+        sizes[key] = tuple(stored[1])
+        segments[key] = [source.Segment(*row) for row in stored[2]]
       else:
         todo.append((key, stamp, frame))
   total = len(segments) + len(todo)
@@ -89,10 +90,11 @@ def check(
   if segments:
     print(f'{len(segments)} of {total} were checked before')
 
-  def work(item) -> Tuple[str, list, List[source.Segment] | None, str]:
+  def work(item):
+    """Key, stamp, and what was found or the sentence on what is wrong."""
     key, stamp, frame = item
     try:
-      return key, stamp, source.check(frame, encoding, find_segments)[1], ''
+      return key, stamp, source.check(frame, encoding, find_segments), ''
     except source.BadFile as error:
       return key, stamp, None, str(error)
 
@@ -105,15 +107,40 @@ def check(
           raise source.BadFile(reason)
         bad[key] = reason
       else:
-        segments[key] = found
+        sizes[key], segments[key] = found
         if kept:
-          kept.write(json.dumps([key, stamp, found]) + '\n')
+          kept.write(json.dumps([key, stamp, *found]) + '\n')
       progress.update(len(segments) + len(bad))
   finally:
     pool.shutdown(cancel_futures=True)
     if kept:
       kept.close()
+  for key, reason in _of_other_sizes(frames, sizes):
+    if not skip_bad:
+      raise source.BadFile(reason)
+    bad[key] = reason
+    del segments[key]
   return Checked(segments, bad)
+
+
+def _of_other_sizes(frames, sizes) -> Iterator[Tuple[str, str]]:
+  """Frames, and a sentence each, that differ from the first of their video."""
+  first = {}
+  for split, listed in frames.items():
+    for frame in listed:
+      key = builders.checked_key(split, frame)
+      if not frame.sequence or key not in sizes:
+        continue
+      size, image = first.setdefault(
+        (split, frame.sequence), (sizes[key], frame.image)
+      )
+      if sizes[key] != size:
+        rows, columns = sizes[key]
+        yield (
+          key,
+          f'{frame.image} is {rows}x{columns} pixels, but {image} of the same '
+          f'video is {size[0]}x{size[1]}: give all its frames one size',
+        )
 
 
 def report_skipped(bad: Mapping[str, str], what: str) -> None:
@@ -156,8 +183,8 @@ def _read_journal(path: str) -> Dict[str, list]:
   with open(path, encoding='utf-8') as file:
     for line in file:
       try:
-        key, stamp, rows = json.loads(line)
+        key, stamp, size, rows = json.loads(line)
       except ValueError:
         continue  # The last line of a check that was killed.
-      known[key] = stamp, rows
+      known[key] = stamp, size, rows
   return known

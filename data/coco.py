@@ -107,15 +107,23 @@ def splits_of(folder: str) -> List[str]:
   ]
 
 
-def require_boxes(folder: str) -> None:
-  """TFDS' builder of COCO also packs the boxes, which nothing else here reads.
+def check_for_tfds(folder: str) -> None:
+  """TFDS' builder of COCO takes more for granted than what is read here.
 
   Raises:
-    ValueError: If a segment has none.
+    ValueError: If a segment has no box, or an image no annotation.
   """
   for split in splits_of(folder):
     path = os.path.join(folder, 'annotations', f'panoptic_{split}.json')
-    for annotation in _read_json(path)['annotations']:
+    content = _read_json(path)
+    annotated = {entry['image_id'] for entry in content['annotations']}
+    for image in content['images']:
+      if image['id'] not in annotated:
+        raise ValueError(
+          f'{path}: image {image["id"]} has no annotation: remove it, or '
+          'prepare the set with --dataset=panoptic_folder, which leaves it out'
+        )
+    for annotation in content['annotations']:
       for segment in annotation['segments_info']:
         if 'bbox' not in segment:
           raise ValueError(
@@ -145,16 +153,31 @@ def _read_json(path: str) -> Mapping[str, List[Mapping[str, Any]]]:
       raise ValueError(
         f'{path} has no {section!r}: it must be a panoptic file of COCO'
       )
+    _check_list(content[section], f'{path}: {section!r}')
     for entry in content[section]:
       _check_keys(entry, keys, f'{path}: an entry of {section!r}')
   for annotation in content['annotations']:
     where = f'{path}: a segment of image {annotation["image_id"]}'
+    _check_list(
+      annotation['segments_info'],
+      f"{path}: 'segments_info' of image {annotation['image_id']}",
+    )
     for segment in annotation['segments_info']:
       _check_keys(segment, catalogue.SEGMENT_KEYS, where)
+  for image in content['images']:
+    if 'sequence' in image:
+      _check_keys(image, ('frame',), f'{path}: image {image["id"]}')
   return content
 
 
+def _check_list(value, where: str) -> None:
+  if not isinstance(value, list):
+    raise ValueError(f'{where} is {value!r}: make it a list')
+
+
 def _check_keys(entry: Mapping[str, Any], keys: Sequence[str], where: str):
+  if not isinstance(entry, dict):
+    raise ValueError(f'{where} is {entry!r}: make it an object')
   for key in keys:
     if key not in entry:
       raise ValueError(f'{where} has no {key!r}')
@@ -171,12 +194,23 @@ def _class_table(categories) -> labels.ClassTable:
       labels.Category(
         entry['id'],
         entry['name'],
-        tuple(entry.get('color', labels.palette_color(i))),
+        _color(entry, labels.palette_color(i)),
         bool(entry['isthing']),
       )
       for i, entry in enumerate(categories)
     ]
   )
+
+
+def _color(entry, default) -> Tuple[int, int, int]:
+  color = entry.get('color', default)
+  of_three = isinstance(color, (list, tuple)) and len(color) == 3
+  if not of_three or not all(c in range(256) for c in color):
+    raise ValueError(
+      f'category {entry["id"]} has the color {color!r}: write three whole '
+      'numbers from 0 to 255, or leave it out'
+    )
+  return tuple(color)
 
 
 def _match(content) -> Tuple[List[Mapping], List[Mapping]]:
@@ -224,7 +258,6 @@ def _sequences(images) -> Tuple[Tuple[str, ...], np.ndarray | None]:
         f'image {image["id"]} has no sequence, but others have: give it one, '
         'or keep pictures and videos in two sets'
       )
-    _check_keys(image, ('frame',), f'image {image["id"]}')
   for before, image in zip(images[:-1], images[1:], strict=True):
     if image['sequence'] != before['sequence']:
       continue

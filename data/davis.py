@@ -28,6 +28,18 @@ def class_table() -> labels.ClassTable:
   )
 
 
+def sequences(folder: str, split: str) -> List[str]:
+  """The names of a split's sequences, sorted; errors as `list_frames`."""
+  names = _list_of(folder, split)
+  paths.require(
+    names,
+    'the folder must hold ImageSets/, JPEGImages/ and Annotations/ of DAVIS '
+    '2017' + paths.nearby(folder, _is_root),
+  )
+  with open(names, encoding='utf-8') as file:
+    return sorted(file.read().split())
+
+
 def list_frames(folder: str, split: str) -> List[source.Frame]:
   """The frames of a split, by sequence and number.
 
@@ -36,16 +48,8 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
     PermissionError: If a folder may not be read.
     ValueError: If a sequence holds what is no frame.
   """
-  names = os.path.join(folder, 'ImageSets', '2017', f'{split}.txt')
-  paths.require(
-    names,
-    'the folder must hold ImageSets/, JPEGImages/ and Annotations/ of DAVIS '
-    '2017' + paths.nearby(folder, _is_root),
-  )
-  with open(names, encoding='utf-8') as file:
-    sequences = sorted(file.read().split())
   frames = []
-  for sequence in sequences:
+  for sequence in sequences(folder, split):
     images, masks = (
       os.path.join(folder, part, '480p', sequence)
       for part in ('JPEGImages', 'Annotations')
@@ -53,7 +57,7 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
     for needed in (images, masks):
       paths.require(
         needed,
-        f'{names} names the sequence; unpack '
+        f'{_list_of(folder, split)} names the sequence; unpack '
         'DAVIS-2017-trainval-480p.zip again, or remove the name',
       )
     of_images = source.numbered(paths.listing(images), '.jpg', images, 0)
@@ -87,6 +91,10 @@ def find_segments(ids, areas) -> List[source.Segment]:
     source.Segment(segment_id, int(segment_id != _VOID), 0, area)
     for segment_id, area in zip(ids.tolist(), areas.tolist(), strict=True)
   ]
+
+
+def _list_of(folder: str, split: str) -> str:
+  return os.path.join(folder, 'ImageSets', '2017', f'{split}.txt')
 
 
 def _is_root(folder: str) -> bool:

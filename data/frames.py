@@ -190,11 +190,12 @@ class Frames:
     found, _ = encodings.areas(ids)
     if set(found.tolist()) - {0} != set(rows[:, 0].tolist()) - {0}:
       raise ValueError(f'{name}: {IDS}')
-    void = rows[rows[:, 1] == 0, 0]
-    if void.size:
-      ids = np.where(np.isin(ids, void), 0, ids)
+    void, of_void = None, rows[rows[:, 1] == 0, 0]
+    if of_void.size:
+      void = np.isin(ids, of_void)
+      ids = np.where(void, 0, ids)
     segments = catalogue.segments_of(content, index)
-    return labels.GroundTruth(ids, segments)
+    return labels.GroundTruth(ids, segments, void)
 
   def file_name(self, image_id: int) -> str:
     """The name of the label file, which result files share."""

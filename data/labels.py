@@ -5,10 +5,14 @@ number that tells the segments of one image apart. 0 in both is void.
 """
 
 import colorsys
-from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
+import json
+import os
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
+
+_FILE = 'classes.json'
 
 
 class Category(NamedTuple):
@@ -40,10 +44,13 @@ class GroundTruth(NamedTuple):
       void.
     segments: One mapping a segment with `id`, `category_id` (the data set's
       own), `iscrowd` (0 or 1) and `area` (pixels).
+    void: bool `[h0, w0]`, what the labels call void, where that is not the same
+      as what they leave out, which DAVIS calls background; None: nothing.
   """
 
   segment_ids: np.ndarray
   segments: List[Mapping[str, Any]]
+  void: Optional[np.ndarray] = None
 
 
 class ClassTable:
@@ -64,6 +71,26 @@ class ClassTable:
         )
     self._class_of = np.zeros(max(ids, default=0) + 1, np.int32)
     self._class_of[ids] = np.arange(1, len(ids) + 1)
+
+  def save(self, folder: str) -> None:
+    """Writes the table into a run's folder, which is made if need be."""
+    tf.io.gfile.makedirs(folder)
+    path = os.path.join(folder, _FILE)
+    with tf.io.gfile.GFile(f'{path}.tmp', 'w') as file:
+      json.dump([category._asdict() for category in self.categories], file)
+    tf.io.gfile.rename(f'{path}.tmp', path, overwrite=True)
+
+  @classmethod
+  def load(cls, folder: str) -> Optional['ClassTable']:
+    """Reads what `save` wrote; None if the folder has none."""
+    path = os.path.join(folder, _FILE)
+    if not tf.io.gfile.exists(path):
+      return None
+    with tf.io.gfile.GFile(path) as file:
+      rows = json.load(file)
+    return cls(
+      [Category(**{**row, 'color': tuple(row['color'])}) for row in rows]
+    )
 
   @property
   def num_classes(self) -> int:

@@ -69,7 +69,7 @@ def _prepare_tree(name, manual_dir, data_dir, skip_bad) -> None:
   if name == 'coco_panoptic':
     names = [category[1] for category in _categories(manual_dir)]
     records.require_coco(names, manual_dir)
-    coco.require_boxes(manual_dir)
+    coco.check_for_tfds(manual_dir)
   os.makedirs(data_dir, exist_ok=True)
   _require_room(frames, data_dir)
   journal = os.path.join(data_dir, f'.pix2seq_d-checked-{name}.jsonl')

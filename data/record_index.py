@@ -11,6 +11,7 @@ that were prepared otherwise.)
 
 import os
 import struct
+import uuid
 from typing import Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
@@ -87,7 +88,7 @@ def load(kind: Kind, folder: str, split) -> Dict[str, np.ndarray]:
       return index
   index = _make_index(kind, folder, [str(p) for p in split.filepaths])
   index['version'], index['lengths'] = np.array(_VERSION), lengths
-  temporary = f'{path}.{os.getpid()}.tmp'
+  temporary = f'{path}.{uuid.uuid4().hex}.tmp'
   try:
     with open(temporary, 'wb') as file:
       np.savez(file, **index)

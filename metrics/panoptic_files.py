@@ -86,7 +86,8 @@ class ResultWriter:
 
     Args:
       image_id: of the data set.
-      file_name: name of the PNG in the folder.
+      file_name: name of the PNG in the folder, perhaps with folders of its
+        own, as those of videos have.
       segment_ids: [h, w] integers, 0 is void.
       segments: mappings with `id`, `category_id` and perhaps `iscrowd`; area
         and bounding box are measured here.
@@ -101,15 +102,16 @@ class ResultWriter:
         f'{where} ({file_name}): that id or file name has already been '
         'written; add each image once'
       )
-    if not file_name.endswith('.png') or os.path.basename(file_name) != (
-      file_name
-    ):
+    parts = pathlib.PurePosixPath(file_name).parts
+    if not file_name.endswith('.png') or {'/', '..'} & set(parts):
       raise ValueError(
-        f'{where}: {file_name!r} is not the name of a PNG; give a name such '
-        'as 000000000139.png, without a folder'
+        f'{where}: {file_name!r} is not the name of a PNG in the folder; give '
+        'a name such as 000000000139.png or clip/000001.png'
       )
     info = _measure(segment_ids, segments, self._positions, where)
-    png_maps.write_png(self._folder / file_name, segment_ids)
+    path = self._folder / file_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    png_maps.write_png(path, segment_ids)
     self._file_names.add(file_name)
     self._annotations[image_id] = {
       'image_id': int(image_id),

@@ -37,8 +37,8 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
   if count < 1:
     raise ValueError(f'--num_examples is {count}; it must be at least 1')
   dataset = datasets.create(config.data, config.data.train_split)
-  of_videos = bool(dataset.sequences)
-  make = clips.train_clips if of_videos else pipeline.train_dataset
+  of_clips = config.task == 'video' and config.model.past_masks
+  make = clips.train_clips if of_clips else pipeline.train_dataset
   start = time.monotonic()
   batches = make(dataset, config).unbatch().take(count)
   examples = [

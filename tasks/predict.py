@@ -45,8 +45,15 @@ def read_photo(path: str) -> np.ndarray:
   """uint8 `[h, w, 3]`, upright; raises ValueError where it is no picture."""
   try:
     with Image.open(path) as photo:
-      return np.asarray(ImageOps.exif_transpose(photo).convert('RGB'))
-  except (UnidentifiedImageError, OSError) as error:
+      photo = ImageOps.exif_transpose(photo)
+      if photo.mode.startswith('I'):  # Gray of 16 bits, which Pillow would cut.
+        high = np.right_shift(np.asarray(photo), 8)
+        photo = Image.fromarray(np.clip(high, 0, 255).astype(np.uint8))
+      return np.asarray(photo.convert('RGB'))
+  except (
+    *(UnidentifiedImageError, OSError, SyntaxError),
+    Image.DecompressionBombError,
+  ) as error:
     raise ValueError(
       f'{path} cannot be read as a picture ({error}): remove or replace it'
     ) from error
@@ -62,6 +69,23 @@ def names_of(photos: List[str], folder: str) -> List[str]:
       f'would become {twice}.png'
     )
   return names
+
+
+def classes_of(
+  config: base.Experiment, checkpoint: Optional[str]
+) -> labels.ClassTable:
+  """The classes that a checkpoint was trained on, as its run's folder says.
+
+  Without a run, as with an imported checkpoint, those of `config.data`.
+  """
+  if checkpoint:
+    folder = os.path.dirname(checkpoint)
+    # The best checkpoint lies in a folder within the run's.
+    for place in (folder, os.path.dirname(folder)):
+      classes = labels.ClassTable.load(place)
+      if classes is not None:
+        return classes
+  return datasets.class_table(config.data)
 
 
 def load(
@@ -172,7 +196,7 @@ def run(
   # One that cannot be read must not be found out after an hour.
   for path in photos:
     read_photo(path)
-  classes = datasets.class_table(config.data)
+  classes = classes_of(config, checkpoint)
   task = panoptic.Panoptic(config)
   model = load(task, checkpoint)
   sample = tf.function(

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import clips, datasets, transforms
+from data import clips, transforms
 from tasks import panoptic, predict, video, video_scorer
 
 
@@ -16,12 +16,12 @@ def find_frames(path: str) -> List[str]:
   """The frames of a folder, in order.
 
   Names that end in a number are ordered by it, and no number may be missing
-  between the first and the last; other names are ordered as text.
+  between the first and the last; names without any are ordered as text.
 
   Raises:
     FileNotFoundError: where there is none, or one is missing.
     NotADirectoryError: where the path is a file.
-    ValueError: where two have one number.
+    ValueError: where two have one number, or not all names are alike.
   """
   if os.path.isfile(path):
     raise NotADirectoryError(
@@ -30,8 +30,16 @@ def find_frames(path: str) -> List[str]:
   frames = predict.find_photos(path)
   names = [os.path.splitext(os.path.basename(frame))[0] for frame in frames]
   found = [re.fullmatch(r'(.*?)(\d+)', name) for name in names]
-  if not all(found) or len({match[1] for match in found}) > 1:
+  if not any(found):
     return frames
+  stems = [match[1] if match else None for match in found]
+  usual = max(stems, key=stems.count)
+  for frame, stem in zip(frames, stems, strict=True):
+    if stem != usual:
+      raise ValueError(
+        f'{frame} is not named {usual or ""}<number>, like other frames of the '
+        'clip: rename it, or move it elsewhere'
+      )
   numbers = [int(match[2]) for match in found]
   order = np.argsort(numbers, kind='stable')
   steps = np.diff(np.array(numbers)[order])
@@ -101,7 +109,7 @@ def run(
   if limit.max_frames and not limit.split:
     clips.check_lengths({input_path: range(len(frames))}, limit.max_frames)
   check(frames)
-  classes = datasets.class_table(config.data)
+  classes = predict.classes_of(config, checkpoint)
   task = video.Video(config)
   model = predict.load(task, checkpoint)
   step = tf.function(

@@ -7,7 +7,7 @@ import numpy as np
 
 from configs import base
 from data import labels
-from metrics import j_and_f, stq, tubes, video_maps, vpq
+from metrics import j_and_f, region_boundary, stq, tubes, video_maps, vpq
 from tasks import panoptic
 
 # The score that counts, by `evaluation.video.metric`.
@@ -178,7 +178,10 @@ class _JAndF:
     self._metric = j_and_f.JAndF('unsupervised')
 
   def update(self, truth, prediction, sequence: str) -> None:
-    self._metric.update(truth.segment_ids, prediction.segment_ids, sequence)
+    objects = truth.segment_ids
+    if truth.void is not None:
+      objects = np.where(truth.void, region_boundary.VOID, objects)
+    self._metric.update(objects, prediction.segment_ids, sequence)
 
   def result(self) -> Dict[str, float]:
     scores = {}

@@ -19,6 +19,27 @@ from training import strategy as strategy_lib
 from training import task as task_lib
 
 
+def newest(directory: str) -> Optional[str]:
+  """The newest checkpoint of a folder, or None if it has none.
+
+  Raises:
+    ValueError: if there are checkpoints, but which is the newest is not told:
+      to start afresh would be to delete them one by one.
+  """
+  path = tf.train.latest_checkpoint(directory)
+  if path:
+    return path
+  left = tf.io.gfile.glob(os.path.join(directory, 'ckpt-*.index'))
+  if left:
+    name = os.path.basename(left[-1]).removesuffix('.index')
+    raise ValueError(
+      f'{directory} has {name}, but its file "checkpoint" is missing or names '
+      'one that is gone: copy that file, too, or write into it '
+      f'model_checkpoint_path: "{name}".'
+    )
+  return None
+
+
 class Saver:
   """Saves the state of a run in its folder.
 
@@ -43,7 +64,7 @@ class Saver:
     """
     self._state = state
     self._saved_step = -1
-    if tf.train.latest_checkpoint(model_dir):
+    if newest(model_dir):
       self._saved_step = int(state.step.numpy())
     self._scratch = None
     directory = model_dir
@@ -57,7 +78,7 @@ class Saver:
 
   def latest(self) -> Optional[str]:
     """Returns the newest checkpoint of the run, or None."""
-    return tf.train.latest_checkpoint(self._model_dir)
+    return newest(self._model_dir)
 
   def save(self) -> str:
     """Saves the state, unless this step is saved already.
@@ -100,7 +121,7 @@ def restore_or_initialize(
   Returns:
     One sentence that says which of them it was.
   """
-  path = tf.train.latest_checkpoint(model_dir)
+  path = newest(model_dir)
   with strategy.scope():
     if path:
       try:
@@ -134,10 +155,10 @@ def find(checkpoint: str, model_dir: str) -> Optional[str]:
     FileNotFoundError: if the one asked for does not exist.
   """
   if not checkpoint:
-    return tf.train.latest_checkpoint(model_dir) if model_dir else None
+    return newest(model_dir) if model_dir else None
   path = checkpoint
   if tf.io.gfile.isdir(checkpoint):
-    path = tf.train.latest_checkpoint(checkpoint)
+    path = newest(checkpoint)
   if not path or not tf.io.gfile.exists(f'{path}.index'):
     raise FileNotFoundError(
       f'There is no checkpoint {checkpoint!r}; give a folder or a path like '
@@ -163,7 +184,9 @@ class Best:
     self.value = -float('inf')
     if tf.io.gfile.exists(self._score_file):
       with tf.io.gfile.GFile(self._score_file) as file:
-        self.value = json.load(file)['value']
+        stored = json.load(file)
+      if stored['metric'] == metric:
+        self.value = stored['value']
 
   def offer(self, checkpoint: str, step: int, value: float) -> bool:
     """Copies a checkpoint to `best/` if its score is higher than all before.

@@ -70,8 +70,13 @@ def continuous_eval(
     timeout: seconds without a new checkpoint after which to give up.
 
   Raises:
-    ValueError: if the run is of another model.
+    ValueError: if the run is of another model, or with several workers, which
+      might find different checkpoints.
   """
+  if strategy_lib.is_multi_worker(strategy):
+    raise ValueError(
+      '--mode=continuous_eval is one process: use another --strategy.'
+    )
   experiment.check_same_model(task.config, model_dir)
   evaluation = _Evaluation(task, strategy, model_dir)
   for path in tf.train.checkpoints_iterator(model_dir, timeout=timeout):
@@ -158,6 +163,11 @@ class _Evaluation:
           raise ValueError(
             f'The checkpoint {path} lacks weights of this model: use the '
             'configuration it was made with.'
+          ) from error
+        except tf.errors.DataLossError as error:
+          raise ValueError(
+            f'The checkpoint {path} is damaged: copy it again, or give another '
+            'one by --checkpoint.'
           ) from error
         progress.say(f'Evaluating the {weights} weights of {path}.')
       else:

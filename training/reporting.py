@@ -7,14 +7,13 @@ best/                     the checkpoint with the highest score
 pictures/<name>-<step>.png, and the same for TensorBoard
 """
 
-import json
 import os
 from typing import Dict, Optional, Set
 
 import tensorflow as tf
 import tf_keras
 
-from training import checkpointing, progress
+from training import checkpointing, files, progress
 from training import strategy as strategy_lib
 from training import task as task_lib
 
@@ -54,11 +53,8 @@ class Reporter:
     self._picture_writer = None
     self._best = checkpointing.Best(model_dir, task.metric)
     self.evaluated_steps: Set[int] = set()
-    if tf.io.gfile.exists(self._metrics_file):
-      with tf.io.gfile.GFile(self._metrics_file) as file:
-        # A line cut short by a kill has no end; it is written again.
-        lines = [line for line in file if line.endswith('}\n')]
-      self.evaluated_steps = {json.loads(line)['step'] for line in lines}
+    for line in files.read_json_lines(self._metrics_file):
+      self.evaluated_steps.add(line['step'])
 
   def scores(
     self, step: int, scores: Dict[str, float], checkpoint: Optional[str]
@@ -73,11 +69,10 @@ class Reporter:
     self.evaluated_steps.add(step)
     if not self._is_chief:
       return
-    tf.io.gfile.makedirs(os.path.dirname(self._metrics_file))
-    with tf.io.gfile.GFile(self._metrics_file, 'a') as file:
-      file.write(json.dumps({'step': step, 'metrics': scores}) + '\n')
     value = scores[self._task.metric]
+    # Recorded when it is copied: killed in between, it is scored again.
     is_best = bool(checkpoint) and self._best.offer(checkpoint, step, value)
+    files.append_json(self._metrics_file, {'step': step, 'metrics': scores})
     progress.say(
       f'step {step} | {self._task.metric} {value:.5g}'
       + (' | best so far' if is_best else '')

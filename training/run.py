@@ -41,7 +41,7 @@ def train(
       and the last good checkpoint.
   """
   config = task.config
-  if tf.train.latest_checkpoint(model_dir):
+  if checkpointing.newest(model_dir):
     experiment.check_same_model(config, model_dir, resumes=True)
   state = state_lib.build(task, strategy)
   progress.say(

@@ -6,12 +6,13 @@ import os
 from typing import Dict, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from configs import base
+from training import files
 
-# They leave the scores of a run as they are.
-_IRRELEVANT = ('runs', 'num_pictures', 'batch_size', 'every', 'write_results')
+# They leave the scores of a run as they are. (So does `write_results`, but runs
+# that wrote no files are to be made again where files are asked for.)
+_IRRELEVANT = ('runs', 'num_pictures', 'batch_size', 'every')
 
 
 def key(config: base.Experiment, checkpoint: str) -> str:
@@ -21,6 +22,7 @@ def key(config: base.Experiment, checkpoint: str) -> str:
     del evaluation[name]
   parts = [
     *(os.path.abspath(checkpoint), list(config.training.init_checkpoint)),
+    *(config.training.init_weights, config.training.precision),
     *(config.task, config.model.as_dict(), config.data.as_dict(), evaluation),
   ]
   text = json.dumps(parts, sort_keys=True, default=list)
@@ -29,27 +31,16 @@ def key(config: base.Experiment, checkpoint: str) -> str:
 
 def read(path: str, of_key: str) -> Dict[int, Dict[str, float]]:
   """The scores of the runs in a record that have this key, by their number."""
-  if not tf.io.gfile.exists(path):
-    return {}
-  with tf.io.gfile.GFile(path) as file:
-    # A line cut short by a kill has no end; its run is made again.
-    lines = [json.loads(line) for line in file if line.endswith('}\n')]
   return {
-    line['run']: line['metrics'] for line in lines if line['key'] == of_key
+    line['run']: line['metrics']
+    for line in files.read_json_lines(path)
+    if line['key'] == of_key
   }
 
 
 def append(path: str, key: str, run: int, metrics: Dict[str, float]) -> None:
   """Adds a run that is through to the record."""
-  tf.io.gfile.makedirs(os.path.dirname(path))
-  line = json.dumps({'key': key, 'run': run, 'metrics': metrics})
-  end = ''
-  if tf.io.gfile.exists(path):
-    with tf.io.gfile.GFile(path) as file:
-      text = file.read()
-    end = '' if not text or text.endswith('\n') else '\n'
-  with tf.io.gfile.GFile(path, 'a') as file:
-    file.write(f'{end}{line}\n')
+  files.append_json(path, {'key': key, 'run': run, 'metrics': metrics})
 
 
 def summarize(scores: Sequence[Dict[str, float]]) -> Dict[str, float]:

@@ -137,6 +137,22 @@ _COCO = {
     _edit(lambda c: c['images'].pop(1)),
     'the annotation of image 20 has no image',
   ),
+  'images are no list': (
+    _edit(lambda c: c.update(images=None)),
+    "'images' is None: make it a list",
+  ),
+  'segments are no list': (
+    _edit(lambda c: c['annotations'][1].update(segments_info=None)),
+    "'segments_info' of image 20 is None: make it a list",
+  ),
+  'frame as text': (
+    _edit(lambda c: c['images'][1].update(sequence='a', frame='1')),
+    "image 20 has '1' for its 'frame': write a whole number",
+  ),
+  'color as text': (
+    _edit(lambda c: c['categories'][0].update(color='#ff0000')),
+    "has the color '#ff0000': write three whole numbers from 0 to 255",
+  ),
   'no JSON': (_write(JSON, b'{"images": ['), f'{JSON} is not JSON'),
   'JSON of another kind': (_write(JSON, b'[]'), "has no 'images'"),
   'missing picture': (_remove(PICTURE), 'val2017 lacks 1 of the 3 files'),
@@ -250,6 +266,18 @@ _TREES = {
     ),
     '000000.png: the class 19 in R is not 0 to 18 or 255',
   ),
+  'kitti: a frame of another size': (
+    'kitti_step',
+    lambda root: (
+      trees.photo(root / 'images/train/0001/000001.png', (20, 80)),
+      trees.png(
+        root / 'panoptic_maps/train/0001/000001.png',
+        np.zeros([20, 80, 3], np.uint8),
+      ),
+    ),
+    '0001/000001.png is 20x80 pixels, but .*0001/000000.png of the same video '
+    'is 24x80: give all its frames one size',
+  ),
   'davis: missing frame': (
     'davis',
     _remove('JPEGImages/480p/bear/00001.jpg'),
@@ -345,6 +373,20 @@ def test_all_bad_files_are_listed(tmp_path):
 def test_other_categories_are_not_packed_as_coco(tmp_path):
   trees.coco(tmp_path / 'mine')
   with pytest.raises(ValueError, match='--dataset=panoptic_folder'):
+    prepare.prepare('coco_panoptic', str(tmp_path / 'mine'), str(tmp_path))
+  assert os.listdir(tmp_path) == ['mine']
+
+
+def test_coco_without_annotations_is_refused_before_it_is_packed(tmp_path):
+  official = [
+    {'id': c.id, 'name': c.name, 'isthing': int(c.isthing)}
+    for c in coco_classes.class_table().categories
+  ]
+  path = trees.coco(tmp_path / 'mine', categories=official)
+  content = json.loads(path.read_text())
+  del content['annotations'][1]
+  path.write_text(json.dumps(content))
+  with pytest.raises(ValueError, match='image 20 has no annotation: remove'):
     prepare.prepare('coco_panoptic', str(tmp_path / 'mine'), str(tmp_path))
   assert os.listdir(tmp_path) == ['mine']
 

@@ -3,6 +3,7 @@
 import collections
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -237,6 +238,28 @@ def test_skip_bad_leaves_out_whole_videos(tmp_path):
   )
   dataset = _open('kitti_step', tmp_path / 'data', 'train')
   assert list(dataset.sequences) == ['0000']
+
+
+def test_skip_bad_leaves_out_videos_that_tfds_would_stumble_over(tmp_path):
+  trees.davis(tmp_path / 'official')
+  root = tmp_path / 'official'
+  # A second clip for training, whose labels are cut short.
+  for part in ('JPEGImages', 'Annotations'):
+    shutil.copytree(root / f'{part}/480p/bear', root / f'{part}/480p/cat')
+  (root / 'ImageSets/2017/train.txt').write_text('bear\ncat\n')
+  path = root / 'Annotations/480p/cat/00001.png'
+  path.write_bytes(path.read_bytes()[:-40])
+  prepare.prepare('davis', str(root), str(tmp_path / 'data'), True)
+  dataset = _open('davis', tmp_path / 'data', 'train')
+  assert list(dataset.sequences) == ['bear']
+
+
+def test_images_without_labels_are_told_of(tmp_path, capsys):
+  trees.cityscapes(tmp_path / 'official')
+  shutil.rmtree(tmp_path / 'official/leftImg8bit/val')
+  prepare.prepare('cityscapes', str(tmp_path / 'official'), str(tmp_path / 'd'))
+  told = capsys.readouterr().err
+  assert 'val is left out: ' in told and 'no leftImg8bit/val' in told
 
 
 def test_nothing_half_written_stays(tmp_path, monkeypatch):

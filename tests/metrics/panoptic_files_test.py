@@ -350,6 +350,7 @@ ONE_SEGMENTS = [{'id': 1, 'category_id': 1}]
     (1, 'a.png', ONE, ONE_SEGMENTS, 'has already been written'),
     (1, 'b.jpg', ONE, ONE_SEGMENTS, 'is not the name of a PNG'),
     (1, '../b.png', ONE, ONE_SEGMENTS, 'is not the name of a PNG'),
+    (1, '/b.png', ONE, ONE_SEGMENTS, 'is not the name of a PNG'),
     (1, 'b.png', ONE + 1, ONE_SEGMENTS, 'image 1: segment ids 2 are in'),
     (1, 'b.png', ONE, [{'id': 1, 'category_id': 2}], 'unknown category_id 2'),
     (1, 'b.png', ONE * 0, ONE_SEGMENTS, 'segments 1 are listed but have no'),

@@ -64,7 +64,9 @@ def test_what_finds_no_id_is_counted(tmp_path, capsys):
 
 def test_clips_show_past_masks(tmp_path):
   trees.coco(tmp_path, count=3, videos=True)
-  inspection.run(_config(tmp_path), str(tmp_path / 'out'), count=2)
+  config = _config(tmp_path)
+  config.task, config.model.past_masks = 'video', 2
+  inspection.run(config, str(tmp_path / 'out'), count=2)
   with Image.open(tmp_path / 'out/train.png') as sheet:
     cells = np.asarray(sheet).reshape(sheet.height, sheet.width, 3)
   assert cells.shape == (2 * 264 + 4, 4 * 440 + 3 * 4, 3)

@@ -6,6 +6,8 @@ import tensorflow as tf
 import tiny
 from PIL import Image
 
+from configs import base
+from data import labels
 from metrics import png_maps
 from tasks import predict
 
@@ -74,6 +76,25 @@ def test_photos_of_other_modes_are_read_as_rgb(tmp_path):
     Image.new(mode, (5, 4)).save(path)
     photo = predict.read_photo(str(path))
     assert photo.shape == (4, 5, 3) and photo.dtype == np.uint8
+
+
+def test_gray_of_16_bits_keeps_its_shades(tmp_path):
+  path = tmp_path / 'deep.png'
+  shades = np.arange(0, 65536, 4096, np.uint16).reshape(4, 4)
+  Image.fromarray(shades).save(path)
+  photo = predict.read_photo(str(path))
+  np.testing.assert_array_equal(photo[..., 0], shades >> 8)
+
+
+def test_a_run_knows_its_classes(tmp_path):
+  config = base.Experiment()
+  official = predict.classes_of(config, str(tmp_path / 'run/ckpt-1'))
+  assert official.num_classes == 134
+  own = labels.ClassTable([labels.Category(7, 'apple', (1, 2, 3), True)])
+  own.save(str(tmp_path / 'run'))
+  for checkpoint in ('run/ckpt-1', 'run/best/ckpt-1'):
+    found = predict.classes_of(config, str(tmp_path / checkpoint))
+    assert found.categories == own.categories
 
 
 def test_photos_are_turned_upright(tmp_path):

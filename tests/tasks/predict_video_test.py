@@ -80,8 +80,6 @@ def test_frames_are_ordered_by_number(frames):
   for number in (9, 11):
     (frames / f'frame{number}.png').unlink()
   assert len(predict_video.find_frames(str(frames))) == 2
-  _frame(frames / 'other.png')
-  assert len(predict_video.find_frames(str(frames))) == 3
 
 
 def _fails(error, sentence, frames, checkpoint, config=None):
@@ -132,6 +130,23 @@ def test_more_frames_than_allowed(frames, checkpoint):
 def test_two_frames_of_one_number(frames, checkpoint):
   _frame(frames / 'frame08.png')
   _fails(ValueError, 'frame08 and frame8, have one', frames, checkpoint)
+
+
+def test_frame_of_another_name(frames, checkpoint):
+  _frame(frames / 'cover.png')
+  _fails(
+    ValueError,
+    'cover.png is not named frame<number>, like other frames',
+    frames,
+    checkpoint,
+  )
+
+
+def test_names_without_numbers_are_ordered_as_text(tmp_path):
+  for name in 'bca':
+    _frame(tmp_path / f'{name}.png')
+  found = predict_video.find_frames(str(tmp_path))
+  assert [path[-5] for path in found] == ['a', 'b', 'c']
 
 
 def test_a_file_is_no_clip(frames, checkpoint):

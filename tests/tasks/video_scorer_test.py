@@ -114,7 +114,13 @@ def test_files_of_davis_have_the_same_scores(tmp_path):
     tmp_path, 'davis', metric='j_and_f', model__num_classes=1
   )
   assert task.metric == 'J_and_F'
-  scores = _score(task, lambda x, t: np.roll(x, 2 + t, axis=1) * [0, 1])
+
+  def late(x, t):
+    x = np.roll(x, 2 + t, axis=1) * [0, 1]
+    x[-len(x) // 8 :, :, 1] = 1  # Void for the most part, which excuses it.
+    return x
+
+  scores = _score(task, late)
   found = video_files.score(
     'davis_unsupervised',
     official / 'Annotations' / '480p',

@@ -99,6 +99,8 @@ def test_frozen_weights_must_stay_frozen_in_training(tmp_path):
   ('field', 'value', 'sentence'),
   [
     ('training.steps', 0, 'training.steps is 0; it must be at least 1'),
+    ('data.eval_examples', 0, 'eval_examples is 0; it must be at least 1'),
+    ('model.decoder.head_dim', 0, 'head_dim is 0; it must be at least 1'),
     ('training.batch_size', 6, 'a multiple of 4 = 2 replicas x 2'),
     ('evaluation.batch_size', 3, 'a multiple of 2, the number of replicas'),
     ('training.precision', 'fp16', "training.precision is 'fp16'"),

@@ -44,6 +44,30 @@ def test_train_and_evaluate_keeps_the_last_and_the_best(one_device, tmp_path):
   assert not task.seen
 
 
+def test_a_folder_that_has_lost_its_state_is_not_begun_anew(
+  one_device, tmp_path
+):
+  config = loop_fakes.config()
+  run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path))
+  (tmp_path / 'checkpoint').unlink()
+  kept = _steps(tmp_path)
+  with pytest.raises(ValueError, match='has ckpt-12, but its file'):
+    run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path))
+  assert _steps(tmp_path) == kept
+
+
+def test_scores_cut_short_by_a_kill_are_made_again(one_device, tmp_path):
+  config = loop_fakes.config(evaluation__every=6)
+  run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path), True)
+  path = tmp_path / 'metrics.jsonl'
+  whole = path.read_text()
+  path.write_text(whole[:-2])  # It ends like a line, but is none.
+  for _ in range(2):
+    run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path), True)
+    lines = path.read_text().splitlines()
+    assert len(lines) == 3 and json.loads(lines[2])['step'] == 12
+
+
 def test_progress_lines(one_device, tmp_path, capsys):
   run.train(loop_fakes.FakeTask(loop_fakes.config()), one_device, str(tmp_path))
   output = capsys.readouterr().out
