@@ -31,7 +31,8 @@ def newest(directory: str) -> Optional[str]:
     return path
   left = tf.io.gfile.glob(os.path.join(directory, 'ckpt-*.index'))
   if left:
-    name = os.path.basename(left[-1]).removesuffix('.index')
+    names = [os.path.basename(path).removesuffix('.index') for path in left]
+    name = max(names, key=lambda name: (len(name), name))  # By the step.
     raise ValueError(
       f'{directory} has {name}, but its file "checkpoint" is missing or names '
       'one that is gone: copy that file, too, or write into it '
