@@ -5,8 +5,8 @@ A data set is an object with
 *   `classes`: its `labels.ClassTable`;
 *   `num_examples` and `image_ids`, in the order of evaluation;
 *   `example(index)`: TF ops that give 'image' uint8 `[h0, w0, 3]`, 'label_map'
-    int32 `[h0, w0, 2]` (class and number, 1 for the largest segment; void and
-    crowd are 0) and 'image_id' int64 for an int64 scalar;
+    int32 `[h0, w0, 2]` (class and a small number, another for each segment;
+    void and crowd are 0) and 'image_id' int64 for an int64 scalar;
 *   `batched`: whether it renders its examples: then `scenes(indices)` gives the
     same for int64 `[B]` in one go. Otherwise it reads them, and
     `encoded_image(index)`, `label_pixels(index)` and `label_map(pixels, index)`

@@ -110,7 +110,7 @@ def place_image(
     geometry: Where the picture lies.
     image_size: (H, W).
     color_seed: int32 or int64 `[2]`, with a `color_strength` above 0.
-    color_strength: Of `colors.color_jitter`.
+    color_strength: Of `colors.draw`; 0: the colours stay.
 
   Returns:
     float32 `[H, W, 3]` in [0, 1].
@@ -275,8 +275,8 @@ def _finish(image, geometry, color_seed, color_strength) -> tf.Tensor:
   return _fused(image, geometry.crop, geometry.flip, distortion)
 
 
-# For the host's CPU, whatever the accelerator: as single operations this takes
-# as long as the resizing itself.
+# As single operations this takes as long as the resizing itself. Input pipelines
+# run it on the host's CPU, whatever the accelerator.
 @tf.function(jit_compile=True)
 def _fused(image, crop, flip, distortion: Optional[colors.Distortion]):
   image = tf.clip_by_value(image / 255, 0.0, 1.0)
