@@ -275,8 +275,8 @@ def _finish(image, geometry, color_seed, color_strength) -> tf.Tensor:
   return _fused(image, geometry.crop, geometry.flip, distortion)
 
 
-# As single operations this takes as long as the resizing itself. Input pipelines
-# run it on the host's CPU, whatever the accelerator.
+# As single operations this takes as long as the resizing itself. In an input
+# pipeline it runs on the host's CPU, whatever the accelerator.
 @tf.function(jit_compile=True)
 def _fused(image, crop, flip, distortion: Optional[colors.Distortion]):
   image = tf.clip_by_value(image / 255, 0.0, 1.0)
