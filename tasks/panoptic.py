@@ -157,8 +157,9 @@ class Panoptic:
         pictures.enlarge(self._painted(label_map[0], *sizes), factor)
         for label_map in steps
       ]
+      truth = self.eval_set.ground_truth(image_id)
       truth = pictures.paint(
-        *self.eval_set.ground_truth(image_id), self.eval_set.classes
+        truth.segment_ids, truth.segments, self.eval_set.classes
       )
       image = pictures.enlarge(image, factor)
       rows.append([image, pictures.enlarge(truth, factor), shown[-1]])

@@ -172,8 +172,8 @@ class Video(panoptic.Panoptic):
       self.config,
       dataset.classes,
     )
-    shown = [dataset.image(image_id)]
-    for segment_ids, segments in (dataset.ground_truth(image_id), found):
+    shown, truth = [dataset.image(image_id)], dataset.ground_truth(image_id)
+    for segment_ids, segments in ((truth.segment_ids, truth.segments), found):
       shown.append(
         pictures.paint(segment_ids, segments, dataset.classes, by_id=True)
       )
