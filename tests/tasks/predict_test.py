@@ -88,6 +88,7 @@ def test_gray_of_16_bits_keeps_its_shades(tmp_path):
 
 def test_a_run_knows_its_classes(tmp_path):
   config = base.Experiment()
+  config.data.name = 'coco_panoptic'
   official = predict.classes_of(config, str(tmp_path / 'run/ckpt-1'))
   assert official.num_classes == 134
   own = labels.ClassTable([labels.Category(7, 'apple', (1, 2, 3), True)])
