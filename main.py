@@ -87,6 +87,7 @@ def _run() -> None:
   strategy = strategy_lib.create(
     _STRATEGY.value, _TPU.value, _NUM_VIRTUAL_DEVICES.value
   )
+  print(strategy_lib.describe(strategy), flush=True)
   validation.validate(
     config, strategy.num_replicas_in_sync, evaluates=_MODE.value != 'train'
   )

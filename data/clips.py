@@ -1,6 +1,6 @@
 """Batches of videos: clips for training, whole sequences for evaluation.
 
-The data set is one of videos; see `data.pipeline`. The network sees the image
+The data set is one of videos; see `contract`. The network sees the image
 of a frame and the masks, not the images, of the frames before it; so only the
 labels of these are read.
 """
@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import pipeline, transforms
+from data import contract, pipeline, transforms
 
 
 def train_clips(
-  dataset,
+  dataset: contract.Dataset,
   config: base.Experiment,
   start_step: int = 0,
   input_context: Optional[tf.distribute.InputContext] = None,
@@ -28,7 +28,7 @@ def train_clips(
   resuming and workers are as for `pipeline.train_dataset`.
 
   Args:
-    dataset: See above.
+    dataset: Of videos.
     config: The experiment; `data.past_frames` are P offsets of the past masks.
     start_step: Batches to leave out.
     input_context: The worker's place; None: the only one.
@@ -183,7 +183,7 @@ def check_lengths(sequences: Mapping[str, range], max_frames: int) -> None:
 
 
 def eval_frames(
-  dataset,
+  dataset: contract.Dataset,
   config: base.Experiment,
   input_context: Optional[tf.distribute.InputContext] = None,
 ) -> tf.data.Dataset:
@@ -193,7 +193,7 @@ def eval_frames(
   them whole videos.
 
   Args:
-    dataset: See above.
+    dataset: Of videos.
     config: The experiment; `data.eval_examples` limits the number of videos,
       and `evaluation.video.max_frames` their length.
     input_context: The worker's place; None: the only one.
@@ -218,7 +218,7 @@ def eval_frames(
 
 
 def stream(
-  dataset,
+  dataset: contract.Dataset,
   config: base.Experiment,
   spread: Lanes,
   input_context: Optional[tf.distribute.InputContext] = None,
@@ -240,7 +240,7 @@ def stream(
   )
 
 
-def _require_videos(dataset, config: base.Experiment) -> None:
+def _require_videos(dataset: contract.Dataset, config: base.Experiment) -> None:
   if not dataset.sequences:
     raise ValueError(
       f'{config.data.name} has pictures, not videos: choose davis, kitti_step '

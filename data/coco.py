@@ -32,7 +32,7 @@ _NUMBERS = (
 
 
 class CocoPanoptic(frames.Frames):
-  """COCO panoptic in a folder; see `data.pipeline` for the contract.
+  """COCO panoptic in a folder: a `contract.Read`.
 
   The examples are the images that have an annotation, by ascending image id,
   or, for videos, by the sequence's name and the frame's number.

@@ -5,6 +5,7 @@ from data import (
   cityscapes,
   coco,
   coco_classes,
+  contract,
   davis,
   frames,
   kitti_step,
@@ -22,9 +23,7 @@ _TABLES = {
 }
 
 
-def create(
-  config: base.Data, split: str, seed: int = 0
-) -> shapes.Shapes | frames.Frames:
+def create(config: base.Data, split: str, seed: int = 0) -> contract.Dataset:
   """Opens a data set.
 
   Args:

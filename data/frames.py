@@ -11,7 +11,7 @@ IDS = 'the segment ids in the PNG and the annotation differ'
 
 
 class Frames:
-  """A data set of encoded pictures; see `data.pipeline` for the contract."""
+  """A data set of encoded pictures: a `contract.Read`."""
 
   batched = False
 

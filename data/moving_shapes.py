@@ -17,7 +17,7 @@ from data import shapes
 
 
 class MovingShapes(shapes.Shapes):
-  """A data set of procedural videos; see `data.pipeline` for the contract.
+  """A data set of procedural videos: a `contract.Rendered`.
 
   Frame t of video v is example v * frames + t.
   """

@@ -1,28 +1,6 @@
 """From a data set to batches, the same ones however often a run is resumed.
 
-A data set is an object with
-
-*   `classes`: its `labels.ClassTable`;
-*   `num_examples` and `image_ids`, in the order of evaluation;
-*   `example(index)`: TF ops that give 'image' uint8 `[h0, w0, 3]`, 'label_map'
-    int32 `[h0, w0, 2]` (class and a small number, another for each segment;
-    void and crowd are 0) and 'image_id' int64 for an int64 scalar;
-*   `batched`: whether it renders its examples: then `scenes(indices)` gives the
-    same for int64 `[B]` in one go. Otherwise it reads them, and
-    `encoded_image(index)`, `label_pixels(index)` and `label_map(pixels, index)`
-    let only what is needed be decoded and looked up; see `frames.Frames`;
-*   `ground_truth(image_id)`, `image(image_id)` and `file_name(image_id)`: a
-    `labels.GroundTruth`, a uint8 picture and a name, on the host.
-
-One of videos has frames for examples, sequence by sequence and in order, and
-
-*   `sequences`: a range of indices by the name of each video; {} for pictures;
-*   `first_frame(index)`: the index of the first frame of a frame's video;
-*   where `batched`, `clips(indices, past_frames)`: frames, with the label maps
-    of earlier frames before their own on channels; see `moving_shapes`.
-
-The numbers of its label maps, and the segment ids of its ground truth, are the
-same for a thing in all frames of a video. `data.clips` makes batches of it.
+`contract.Dataset` says what a data set is; `clips` makes batches of videos.
 
 Which example a place in the stream holds, and how it is augmented, depends on
 nothing but the training's seed and that place.
@@ -34,14 +12,14 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import blobs, labels, transforms
+from data import blobs, contract, labels, transforms
 
 # What a stream of random numbers is for.
 _ORDER, _AUGMENTATION, _INSTANCE_IDS, _WITHHELD = range(4)
 
 
 def train_dataset(
-  dataset,
+  dataset: contract.Dataset,
   config: base.Experiment,
   start_step: int = 0,
   input_context: Optional[tf.distribute.InputContext] = None,
@@ -54,7 +32,7 @@ def train_dataset(
   two or more workers of the service may deliver them in another order.
 
   Args:
-    dataset: See above.
+    dataset: What to read or render.
     config: The experiment.
     start_step: Batches to leave out.
     input_context: The worker's place; None: the only one.
@@ -118,7 +96,7 @@ def train_dataset(
 
 
 def eval_dataset(
-  dataset,
+  dataset: contract.Dataset,
   config: base.Experiment,
   input_context: Optional[tf.distribute.InputContext] = None,
 ) -> tf.data.Dataset:
@@ -128,7 +106,7 @@ def eval_dataset(
   see the same number of them.
 
   Args:
-    dataset: See above.
+    dataset: What to read or render.
     config: The experiment; `data.eval_examples` limits the number.
     input_context: The worker's place; None: the only one.
 
@@ -152,7 +130,7 @@ def eval_dataset(
 
 
 def eval_in_order(
-  dataset,
+  dataset: contract.Dataset,
   config: base.Experiment,
   order: np.ndarray,
   input_context: Optional[tf.distribute.InputContext] = None,
@@ -160,7 +138,7 @@ def eval_in_order(
   """As `eval_dataset`, in an order that is given.
 
   Args:
-    dataset: See above.
+    dataset: What to read or render.
     config: The experiment.
     order: integers `[steps, evaluation.batch_size]`, the index of each
       example; -1 for what only fills up.
@@ -214,7 +192,7 @@ def eval_in_order(
   return finish(_load(keys, render if dataset.batched else None, read))
 
 
-def shuffled(dataset, config: base.Experiment) -> Callable:
+def shuffled(dataset: contract.Dataset, config: base.Experiment) -> Callable:
   """Maps a place in the stream of training to the index of its example."""
 
   def place(counter):
@@ -238,7 +216,9 @@ def withheld_seed(config: base.Experiment, counter: tf.Tensor) -> tf.Tensor:
   return _seed(config.training.seed, _WITHHELD, counter)
 
 
-def read_augmented(dataset, config: base.Experiment, index, seed):
+def read_augmented(
+  dataset: contract.Read, config: base.Experiment, index, seed
+):
   """Reads and augments a picture, of which it decodes what the crop shows.
 
   Returns:
@@ -258,7 +238,9 @@ def read_augmented(dataset, config: base.Experiment, index, seed):
   return image, geometry
 
 
-def read_labels(dataset, config: base.Experiment, index, geometry) -> tf.Tensor:
+def read_labels(
+  dataset: contract.Read, config: base.Experiment, index, geometry
+) -> tf.Tensor:
   """Reads a label map: int32 `[h, w, 2]`, class and number.
 
   The pixels of the mask are taken from the file's before their meaning is

@@ -26,7 +26,7 @@ MIN_VISIBLE_PIXELS = 12
 
 
 class Shapes:
-  """A data set of procedural scenes; see `data.pipeline` for the contract."""
+  """A data set of procedural scenes: a `contract.Rendered`."""
 
   name = 'shapes'
   batched = True

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 import numpy as np
 
 from configs import base
-from data import labels
+from data import contract, labels
 from metrics import j_and_f, region_boundary, stq, tubes, video_maps, vpq
 from tasks import panoptic
 
@@ -18,12 +18,17 @@ _DIVISOR = 2**16
 class Scorer:
   """Takes the frames of each video in order; keeps none of them."""
 
-  def __init__(self, config: base.Experiment, dataset, results_dir: str = ''):
+  def __init__(
+    self,
+    config: base.Experiment,
+    dataset: contract.Dataset,
+    results_dir: str = '',
+  ):
     """Starts with no frame.
 
     Args:
       config: the experiment.
-      dataset: of videos; see `data.pipeline`.
+      dataset: of videos; see `data.contract`.
       results_dir: where official files go; '' for none.
     """
     self._config, self._dataset = config, dataset

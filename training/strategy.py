@@ -68,6 +68,15 @@ def _virtual_cpus(count: int) -> List[str] | None:
   return [f'/cpu:{i}' for i in range(count)]
 
 
+def describe(strategy: tf.distribute.Strategy) -> str:
+  """One line: the devices of this process that compute."""
+  devices = [
+    device.rsplit('device:', 1)[-1]
+    for device in strategy.extended.worker_devices
+  ]
+  return f'Computing on {", ".join(devices)}.'
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
   """Whether this process is the one that writes files."""
   return strategy.extended.should_save_summary
