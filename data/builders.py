@@ -257,7 +257,7 @@ def coco_builder(data_dir: str, folder: str | None, skipped):
   if folder is not None:
     # The registered configuration must stay as it is.
     config = copy.copy(builder.builder_config)
-    present = coco.splits_of(folder)
+    present = coco.unpacked_splits(folder)
     config.splits = [s for s in config.splits if s.images in present]
     builder._builder_config = config
     archives = os.path.join(folder, 'annotations')

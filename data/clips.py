@@ -5,7 +5,7 @@ of a frame and the masks, not the images, of the frames before it; so only the
 labels of these are read.
 """
 
-from typing import Mapping, NamedTuple, Optional, Sequence
+from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -141,6 +141,23 @@ class Lanes(NamedTuple):
   frame: np.ndarray
 
 
+def pieces(frames: int, max_frames: Optional[int]) -> List[range]:
+  """The frames of a video, split into the fewest pieces of about one length.
+
+  Args:
+    frames: Of the video.
+    max_frames: No piece is longer; None: the video is one piece.
+
+  Returns:
+    The numbers of the frames of each piece, in order.
+  """
+  count = -(-frames // max_frames) if max_frames else 1
+  parts = np.array_split(np.arange(frames), count)
+  return [
+    range(part[0], part[-1] + 1) for part in map(np.ndarray.tolist, parts)
+  ]
+
+
 def lanes(
   sequences: Sequence[range], count: int, max_frames: Optional[int] = None
 ) -> Lanes:
@@ -157,10 +174,9 @@ def lanes(
   order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))
   for number in order:
     frames = sequences[number]
-    pieces = -(-len(frames) // max_frames) if max_frames else 1
     row = min(rows, key=len)
-    for piece in np.array_split(np.arange(len(frames)), pieces):
-      row += [(frames[t], t == piece[0], number, t) for t in piece.tolist()]
+    for piece in pieces(len(frames), max_frames):
+      row += [(frames[t], t == piece[0], number, t) for t in piece]
   steps = max(map(len, rows))
   idle = (-1, False, -1, -1)
   cells = np.array(

@@ -14,7 +14,7 @@ a video is the same thing.
 
 import json
 import os
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -25,10 +25,23 @@ _KEYS = {
   'annotations': ('image_id', 'file_name', 'segments_info'),
   'categories': ('id', 'name', 'isthing'),
 }
-_NUMBERS = (
-  *('id', 'image_id', 'height', 'width', 'frame'),
-  *('category_id', 'iscrowd', 'area', 'isthing'),
-)
+# The least and the most of each number; what is computed with them fits.
+_NUMBERS = {
+  'image_id': (-(2**62), 2**62),
+  'height': (1, 2**20),
+  'width': (1, 2**20),
+  'frame': (0, 2**31),
+  'category_id': (1, 2**20),
+  'area': (0, 2**40),
+  'iscrowd': (0, 1),
+  'isthing': (0, 1),
+}
+_IDS = {
+  'images': _NUMBERS['image_id'],
+  'categories': _NUMBERS['category_id'],
+  'segments': (1, 2**24 - 1),
+}
+_TEXTS = ('file_name', 'name')
 
 
 class CocoPanoptic(frames.Frames):
@@ -107,13 +120,23 @@ def splits_of(folder: str) -> List[str]:
   ]
 
 
+def unpacked_splits(folder: str) -> List[str]:
+  """The splits of `splits_of` that have pictures; all, if none has.
+
+  One archive of COCO's holds the annotations of all splits.
+  """
+  splits = splits_of(folder)
+  unpacked = [s for s in splits if os.path.isdir(os.path.join(folder, s))]
+  return unpacked or splits
+
+
 def check_for_tfds(folder: str) -> None:
   """TFDS' builder of COCO takes more for granted than what is read here.
 
   Raises:
     ValueError: If a segment has no box, or an image no annotation.
   """
-  for split in splits_of(folder):
+  for split in unpacked_splits(folder):
     path = os.path.join(folder, 'annotations', f'panoptic_{split}.json')
     content = _read_json(path)
     annotated = {entry['image_id'] for entry in content['annotations']}
@@ -155,7 +178,9 @@ def _read_json(path: str) -> Mapping[str, List[Mapping[str, Any]]]:
       )
     _check_list(content[section], f'{path}: {section!r}')
     for entry in content[section]:
-      _check_keys(entry, keys, f'{path}: an entry of {section!r}')
+      _check_keys(
+        entry, keys, f'{path}: an entry of {section!r}', _IDS.get(section)
+      )
   for annotation in content['annotations']:
     where = f'{path}: a segment of image {annotation["image_id"]}'
     _check_list(
@@ -163,7 +188,7 @@ def _read_json(path: str) -> Mapping[str, List[Mapping[str, Any]]]:
       f"{path}: 'segments_info' of image {annotation['image_id']}",
     )
     for segment in annotation['segments_info']:
-      _check_keys(segment, catalogue.SEGMENT_KEYS, where)
+      _check_keys(segment, catalogue.SEGMENT_KEYS, where, _IDS['segments'])
   for image in content['images']:
     if 'sequence' in image:
       _check_keys(image, ('frame',), f'{path}: image {image["id"]}')
@@ -175,16 +200,33 @@ def _check_list(value, where: str) -> None:
     raise ValueError(f'{where} is {value!r}: make it a list')
 
 
-def _check_keys(entry: Mapping[str, Any], keys: Sequence[str], where: str):
+def _check_keys(
+  entry: Mapping[str, Any],
+  keys: Sequence[str],
+  where: str,
+  ids: Optional[Tuple[int, int]] = None,
+) -> None:
+  """Checks that an entry has the keys, each of its kind; `ids` bounds 'id'."""
   if not isinstance(entry, dict):
     raise ValueError(f'{where} is {entry!r}: make it an object')
   for key in keys:
     if key not in entry:
       raise ValueError(f'{where} has no {key!r}')
-    if key in _NUMBERS and not isinstance(entry[key], int):
+    value = entry[key]
+    bounds = ids if key == 'id' else _NUMBERS.get(key)
+    if bounds and not (isinstance(value, int) and _between(value, *bounds)):
       raise ValueError(
-        f'{where} has {entry[key]!r} for its {key!r}: write a whole number'
+        f'{where} has {value!r} for its {key!r}: write a whole number from '
+        f'{bounds[0]} to {bounds[1]}'
       )
+    if key in _TEXTS and not (isinstance(value, str) and value):
+      raise ValueError(
+        f'{where} has {value!r} for its {key!r}: write a text, in quotes'
+      )
+
+
+def _between(value: int, low: int, high: int) -> bool:
+  return low <= value <= high
 
 
 def _class_table(categories) -> labels.ClassTable:

@@ -10,6 +10,7 @@ no classes: all objects are of one. Pont-Tuset et al. 2017,
 https://davischallenge.org.
 """
 
+import itertools
 import os
 from typing import List
 
@@ -36,8 +37,15 @@ def sequences(folder: str, split: str) -> List[str]:
     'the folder must hold ImageSets/, JPEGImages/ and Annotations/ of DAVIS '
     '2017' + paths.nearby(folder, _is_root),
   )
-  with open(names, encoding='utf-8') as file:
-    return sorted(file.read().split())
+  try:
+    with open(names, encoding='utf-8') as file:
+      found = sorted(file.read().split())
+  except PermissionError:
+    raise PermissionError(paths.denied(names)) from None
+  for before, after in itertools.pairwise(found):
+    if before == after:
+      raise ValueError(f'{names} lists {before} twice: remove one line')
+  return found
 
 
 def list_frames(folder: str, split: str) -> List[source.Frame]:

@@ -23,12 +23,20 @@ def list_frames(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
     raise FileNotFoundError(
       f'{folder} does not exist: give the root of the official files'
     )
+  splits = _list(name, folder)
+  for frames in splits.values():
+    _check_names(frames)
+  return splits
+
+
+def _list(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
   if name == 'davis':
     return {split: davis.list_frames(folder, split) for split in davis.SPLITS}
   if name in ('coco_panoptic', 'panoptic_folder'):
     splits = coco.splits_of(folder)
     if name == 'coco_panoptic':
-      splits = [s for s in splits if s in records.KINDS[name].splits]
+      present = coco.unpacked_splits(folder)
+      splits = [s for s in present if s in records.KINDS[name].splits]
     if not splits:
       raise FileNotFoundError(
         f'{folder} has no annotations/panoptic_<split>.json: it must be the '
@@ -37,6 +45,18 @@ def list_frames(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
       )
     return {split: builders.coco_frames(folder, split) for split in splits}
   return BUILDERS[name].frames(folder)
+
+
+def _check_names(frames: Sequence[source.Frame]) -> None:
+  """Raises ValueError if two frames have one name."""
+  images = {}
+  for frame in frames:
+    if frame.name in images:
+      raise ValueError(
+        f'{images[frame.name]} and {frame.image} are one picture by name, '
+        f'{frame.name}: remove one of them'
+      )
+    images[frame.name] = frame.image
 
 
 def find_segments(name: str):

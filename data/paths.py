@@ -13,9 +13,26 @@ def require(path: str, what: str) -> None:
   Args:
     path: Where to look.
     what: A sentence on what should be there, for the message.
+
+  Raises:
+    FileNotFoundError: If nothing is there.
+    PermissionError: If this user may not look there.
   """
-  if not os.path.exists(path):
-    raise FileNotFoundError(f'{path} does not exist: {what}')
+  try:
+    os.stat(path)
+  except PermissionError:
+    # Not this one, but a folder above it, may not be entered.
+    raise PermissionError(denied(_closed(path))) from None
+  except OSError:
+    raise FileNotFoundError(f'{path} does not exist: {what}') from None
+
+
+def _closed(path: str) -> str:
+  """The folder that hides a path from this user."""
+  folder = os.path.dirname(os.path.abspath(path))
+  while not os.access(os.path.dirname(folder), os.X_OK, effective_ids=True):
+    folder = os.path.dirname(folder)
+  return folder
 
 
 def listing(folder: str) -> List[str]:

@@ -92,14 +92,15 @@ def _check_picture(path: str) -> Tuple[int, int]:
     content = file.read()
   try:
     with Image.open(io.BytesIO(content)) as picture:
-      if picture.format not in ('JPEG', 'PNG'):
+      # Some cameras' JPEGs hold a second picture behind the first: MPO.
+      if picture.format not in ('JPEG', 'MPO', 'PNG'):
         raise ValueError(
           f'the picture is a {picture.format}; save it as JPEG or PNG'
         )
       blobs.require_whole(content)
       size = picture.height, picture.width
       # A JPEG of an eighth shows as well whether all of it is there.
-      picture.draft(picture.mode, (size[1] // 8, size[0] // 8))
+      picture.draft(picture.mode, tuple(max(1, s // 8) for s in size[::-1]))
       picture.load()
   except (OSError, SyntaxError) as error:
     raise ValueError(blobs.BROKEN) from error

@@ -70,10 +70,12 @@ class ResultWriter:
     ]
     self._folder = pathlib.Path(folder)
     self._json = pathlib.Path(json_path)
-    self._annotations = {}
-    self._file_names = set()
+    self._image_ids, self._file_names = set(), set()
     self._folder.mkdir(parents=True, exist_ok=True)
     self._json.parent.mkdir(parents=True, exist_ok=True)
+    # Written as they come, so that a video of any length needs no memory.
+    self._temporary = self._json.with_name(self._json.name + '.tmp')
+    self._temporary.write_text('{"annotations": [', encoding='utf-8')
 
   def add(
     self,
@@ -82,7 +84,7 @@ class ResultWriter:
     segment_ids: np.ndarray,
     segments: Sequence[Mapping[str, Any]],
   ) -> None:
-    """Writes the PNG of one image and keeps its segments for the JSON.
+    """Writes the PNG of one image, and its segments for the JSON.
 
     Args:
       image_id: of the data set.
@@ -97,7 +99,7 @@ class ResultWriter:
         PNG, or map and segments disagree (see `PanopticQuality.update`).
     """
     where = f'image {image_id}'
-    if image_id in self._annotations or file_name in self._file_names:
+    if image_id in self._image_ids or file_name in self._file_names:
       raise ValueError(
         f'{where} ({file_name}): that id or file name has already been '
         'written; add each image once'
@@ -112,22 +114,23 @@ class ResultWriter:
     path = self._folder / file_name
     path.parent.mkdir(parents=True, exist_ok=True)
     png_maps.write_png(path, segment_ids)
-    self._file_names.add(file_name)
-    self._annotations[image_id] = {
+    annotation = {
       'image_id': int(image_id),
       'file_name': file_name,
       'segments_info': info,
     }
+    self._append((', ' if self._image_ids else '') + json.dumps(annotation))
+    self._image_ids.add(image_id)
+    self._file_names.add(file_name)
 
   def close(self) -> None:
-    """Writes the JSON."""
-    content = {
-      'annotations': list(self._annotations.values()),
-      'categories': self._categories,
-    }
-    temporary = self._json.with_name(self._json.name + '.tmp')
-    temporary.write_text(json.dumps(content), encoding='utf-8')
-    os.replace(temporary, self._json)
+    """Ends the JSON, which has its name from then on."""
+    self._append(f'], "categories": {json.dumps(self._categories)}}}')
+    os.replace(self._temporary, self._json)
+
+  def _append(self, text: str) -> None:
+    with self._temporary.open('a', encoding='utf-8') as file:
+      file.write(text)
 
   def __enter__(self) -> 'ResultWriter':
     return self
@@ -135,6 +138,8 @@ class ResultWriter:
   def __exit__(self, error_type, error, traceback) -> None:
     if error_type is None:
       self.close()
+    else:
+      self._temporary.unlink(missing_ok=True)
 
 
 def _measure(

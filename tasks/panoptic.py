@@ -35,6 +35,12 @@ class Panoptic:
     self.config = config
     self._results_dir = results_dir if config.evaluation.write_results else ''
     self._datasets = {}
+    # Traced once, however often pictures are made.
+    self._show = tf.function(
+      lambda strategy, *args: strategy.run(self._show_step, args=args),
+      jit_compile=config.training.jit_compile or None,
+      autograph=False,
+    )
 
   def dataset(self, split: str):
     """The data set of a split, opened at the first call.
@@ -137,14 +143,10 @@ class Panoptic:
       return {}
     rows, trajectories = [], []
 
-    @tf.function
-    def trajectory(image, index):
-      return strategy.run(self._trajectory, args=(model, image, index))
-
     # One at a time: as little memory as an evaluation with one example takes.
     examples = self.eval_dataset().unbatch().filter(lambda x: x['valid'])
     for batch in examples.take(count).batch(1):
-      steps = trajectory(batch['image'], batch['index'])
+      steps = self._show(strategy, model, batch['image'], batch['index'])
       steps = strategy.experimental_local_results(steps)[0].numpy()
       image_id = int(batch['image_id'][0])
       sizes = (
@@ -176,7 +178,7 @@ class Panoptic:
     )
     return pictures.paint(*found, classes)
 
-  def _trajectory(self, model, image, index):
+  def _show_step(self, model, image, index):
     """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""
     x_0 = self._sample(model, image, index, trajectory=True)
     total = self.config.evaluation.sampler.steps

@@ -86,7 +86,8 @@ def run(
   Writes `<output>/panoptic/<name>.png` with `<output>/panoptic.json` (the COCO
   panoptic format), `<output>/masks/<name>.png` (the format of DAVIS where J&F
   is the metric, else that of KITTI-STEP) and `<output>/overlay/<name>.png`. An
-  id is the same thing in all frames.
+  id is the same thing in all frames: `evaluation.video.max_frames` splits no
+  clip here, but refuses it where `evaluation.video.split` is false.
 
   Args:
     config: the experiment that the model was trained with.
@@ -116,7 +117,6 @@ def run(
     task.predict_frame, jit_compile=config.training.jit_compile
   )
   memory = task.first_memory(1, tf.constant(config.evaluation.seed, tf.int64))
-  lane = clips.lanes([range(len(frames))], 1, limit.max_frames)
   write = video_scorer.writer(config)
   with predict.Output(output_dir, classes, len(frames)) as output:
     for t, (path, name) in enumerate(zip(frames, names, strict=True)):
@@ -128,7 +128,7 @@ def run(
         model,
         image,
         tf.constant(t, tf.int64),
-        tf.constant(bool(lane.starts[t, 0])),
+        tf.constant(t == 0),
         memory,
       )
       segment_ids, found = panoptic.to_segments(

@@ -69,6 +69,7 @@ class Video(panoptic.Panoptic):
       given = past
       if self.config.evaluation.video.withhold_past:
         given = tf.zeros_like(past)
+        starts = tf.ones_like(starts)  # Every frame is like a first one.
       frames = past.shape[1]
       past_masks = tf.concat(
         [given[:, frames + t] for t in self.config.data.past_frames], axis=-1
@@ -135,11 +136,6 @@ class Video(panoptic.Panoptic):
     videos = videos[: self.config.data.eval_examples][:count]
     if not videos:
       return {}
-    step = tf.function(
-      lambda batch, memory: strategy.run(
-        self.predict_step, args=(model, batch, memory)
-      )
-    )
     rows: List[List[np.ndarray]] = []
     # One at a time: as little memory as an evaluation with one lane takes.
     config = copy.deepcopy(self.config)
@@ -151,7 +147,7 @@ class Video(panoptic.Panoptic):
       spread = spread._replace(sequence=np.full_like(spread.sequence, number))
       memory, strip = start(), []
       for batch in clips.stream(self.eval_set, config, spread):
-        outputs, memory = step(batch, memory)
+        outputs, memory = self._show(strategy, model, batch, memory)
         outputs = {
           name: strategy.experimental_local_results(value)[0][0].numpy()
           for name, value in outputs.items()
@@ -161,6 +157,9 @@ class Video(panoptic.Panoptic):
     withheld = self.config.evaluation.video.withhold_past
     name = 'videos_past_withheld' if withheld else 'videos'
     return {name: pictures.grid(rows)}
+
+  def _show_step(self, model, batch, memory):
+    return self.predict_step(model, batch, memory)
 
   def _shown(self, row) -> List[np.ndarray]:
     """Image, ground truth and prediction of a frame."""

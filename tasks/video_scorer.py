@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 import numpy as np
 
 from configs import base
-from data import contract, labels
+from data import clips, contract, labels
 from metrics import j_and_f, region_boundary, stq, tubes, video_maps, vpq
 from tasks import panoptic
 
@@ -46,12 +46,13 @@ class Scorer:
       outputs['unpadded_size'],
       outputs['original_size'],
       outputs['sequence'].tolist(),
+      outputs['frame'].tolist(),
       strict=True,
     ):
       self._update(*row)
 
   def _update(
-    self, label_map, image_id, unpadded_size, original_size, sequence
+    self, label_map, image_id, unpadded_size, original_size, sequence, frame
   ):
     segment_ids, found = panoptic.to_segments(
       label_map,
@@ -60,16 +61,29 @@ class Scorer:
       self._config,
       self._dataset.classes,
     )
+    name = self._names[sequence]
+    # Nothing is remembered from one piece of a video to the next, so an id of
+    # both is two objects.
+    shift = self._piece(name, frame) * self._config.model.max_instances
+    segment_ids = np.where(segment_ids > 0, segment_ids + shift, 0)
+    found = [{**segment, 'id': segment['id'] + shift} for segment in found]
     self._scores.update(
       self._dataset.ground_truth(image_id),
       labels.GroundTruth(segment_ids, found),
-      self._names[sequence],
+      name,
     )
     self._frames += 1
     if self._results_dir:
       name = os.path.splitext(self._dataset.file_name(image_id))[0]
       path = os.path.join(self._results_dir, f'{name}.png')
       writer(self._config)(path, segment_ids, found, self._dataset.classes)
+
+  def _piece(self, name: str, frame: int) -> int:
+    """The number of the piece of a video that a frame is in."""
+    frames = len(self._dataset.sequences[name])
+    limit = self._config.evaluation.video.max_frames
+    pieces = clips.pieces(frames, limit)
+    return next(i for i, piece in enumerate(pieces) if frame in piece)
 
   def result(self) -> Dict[str, float]:
     """Scores in percent, and 'frames', their number."""
@@ -101,13 +115,13 @@ def write_step(
 ) -> None:
   """Writes an RGB map in KITTI-STEP's format.
 
-  The class is the category id less one, KITTI-STEP's train id, and 255 for
-  void; stuff has instance 0.
+  The class is the contiguous one less one, which is KITTI-STEP's train id, and
+  255 for void; stuff has instance 0.
   """
   category, instance = np.zeros([2, int(segment_ids.max()) + 1], np.int64)
   things = {c.id for c in classes.categories if c.isthing}
   for segment in segments:
-    category[segment['id']] = segment['category_id']
+    category[segment['id']] = classes.to_contiguous(segment['category_id'])
     if segment['category_id'] in things:
       instance[segment['id']] = segment['id']
   train_id = np.where(category > 0, category - 1, 255)

@@ -1,13 +1,18 @@
 """What README and docs tell people to type must exist."""
 
+import json
 import pathlib
 import re
 
+import numpy as np
 import pytest
 import tensorflow as tf
+import trees
 
 import main  # noqa: F401  Registers the experiments.
+from data import check
 from models import pix2seq_d
+from tasks import factory
 from training import experiment
 
 _ROOT = pathlib.Path(main.__file__).parent
@@ -42,6 +47,40 @@ def test_links_and_modules_exist(name):
     if module not in ('venv', 'pytest'):
       path = _ROOT / module.replace('.', '/')
       assert path.with_suffix('.py').exists(), f'{name}: {module}'
+
+
+def test_a_set_of_ones_own_passes_its_check_and_is_trained_on(
+  tmp_path, monkeypatch
+):
+  text = _TEXTS['docs/data.md']
+  (described,) = re.findall(r'```json\n(.*?)```', text, re.DOTALL)
+  (code,) = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
+  masks = tmp_path / 'mine/annotations/panoptic_train'
+  pictures = tmp_path / 'mine/train'
+  for folder in (masks, pictures):
+    folder.mkdir(parents=True)
+  masks.with_suffix('.json').write_text(described)
+  trees.photo(pictures / 'first.jpg', (480, 640))
+  monkeypatch.chdir(masks)
+  names = {}
+  exec(compile(code, 'docs/data.md', 'exec'), names)
+  assert names['entry'] == json.loads(described)['annotations'][0]
+  monkeypatch.chdir(tmp_path)
+  check.check('panoptic_folder', 'mine')
+  overrides = re.findall(r'small --mode=inspect .*override=(\S+)', text)
+  assert len(overrides) == 2 and 'source=folder' in overrides[1]
+  config = experiment.load('coco_panoptic_small', '', overrides[0])
+  batch = next(iter(factory.create(config).train_dataset(0)))
+  assert set(np.unique(batch['label_map'][..., 0])) == {0, 1, 2}
+  # And as a video of one frame.
+  content = json.loads(described)
+  content['images'][0].update(sequence='walk', frame=0)
+  masks.with_suffix('.json').write_text(json.dumps(content))
+  check.check('panoptic_folder', 'mine')
+  config = experiment.load('kitti_step_small', '', overrides[1])
+  batch = next(iter(factory.create(config).train_dataset(0)))
+  assert set(np.unique(batch['label_map'][..., 0])) == {0, 1, 2}
+  assert not batch['past_masks'].numpy().any()
 
 
 def test_notebook_code_runs(tmp_path, monkeypatch):

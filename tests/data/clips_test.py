@@ -128,6 +128,23 @@ def test_lanes_hold_whole_videos_in_order():
   np.testing.assert_array_equal(np.flatnonzero(spread.starts[:, 1]), [0, 5, 7])
 
 
+@pytest.mark.parametrize(
+  ('frames', 'limit', 'ends'),
+  [
+    (11, 4, [4, 8, 11]),
+    (800, 400, [400, 800]),
+    (5, 5, [5]),
+    (7, 0, [7]),
+    (7, None, [7]),
+    (1, 1, [1]),
+  ],
+)
+def test_pieces_follow_each_other(frames, limit, ends):
+  pieces = clips.pieces(frames, limit)
+  assert [piece[-1] + 1 for piece in pieces] == ends
+  assert [t for piece in pieces for t in piece] == list(range(frames))
+
+
 def test_long_videos_are_split():
   spread = clips.lanes([range(0, 11)], 1, max_frames=4)
   np.testing.assert_array_equal(np.flatnonzero(spread.starts), [0, 4, 8])

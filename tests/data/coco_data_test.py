@@ -107,7 +107,7 @@ def _drop(key):
       'image 12 has two annotations',
     ),
     (lambda c: _segments(c)[0].update(id=300), 'segment ids of image 7'),
-    (lambda c: _segments(c)[0].update(id=0), 'segment ids of image 7'),
+    (lambda c: _segments(c)[0].update(id=0), 'image 7 has 0 for its .id.'),
     (lambda c: c.update(annotations=[]), 'no annotation'),
     (
       lambda c: c['categories'].append(c['categories'][0]),

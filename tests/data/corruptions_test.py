@@ -1,15 +1,19 @@
 """What users' files get wrong: each has one sentence that names the mend."""
 
+import contextlib
 import io
 import json
 import os
+import pathlib
+import shutil
+import tempfile
 
 import numpy as np
 import pytest
 import trees
 from PIL import Image
 
-from data import builders, check, coco, coco_classes, prepare
+from data import builders, check, coco, coco_classes, official, prepare
 
 PICTURE = 'val2017/000000000020.jpg'
 LABELS = 'annotations/panoptic_val2017/000000000020.png'
@@ -153,6 +157,34 @@ _COCO = {
     _edit(lambda c: c['categories'][0].update(color='#ff0000')),
     "has the color '#ff0000': write three whole numbers from 0 to 255",
   ),
+  'file name as number': (
+    _edit(lambda c: c['images'][1].update(file_name=5)),
+    "has 5 for its 'file_name': write a text, in quotes",
+  ),
+  'category name as number': (
+    _edit(lambda c: c['categories'][1].update(name=5)),
+    "an entry of 'categories' has 5 for its 'name': write a text",
+  ),
+  'huge category': (
+    _edit(lambda c: c['categories'][1].update(id=10**11)),
+    "for its 'id': write a whole number from 1 to 1048576",
+  ),
+  'category 0': (
+    _edit(lambda c: _segments(c)[0].update(category_id=0)),
+    "image 20 has 0 for its 'category_id': write a whole number from 1",
+  ),
+  'huge segment id': (
+    _edit(lambda c: _segments(c)[0].update(id=2**70)),
+    "for its 'id': write a whole number from 1 to 16777215",
+  ),
+  'huge image': (
+    _edit(lambda c: c['images'][1].update(height=2**40)),
+    "for its 'height': write a whole number from 1 to 1048576",
+  ),
+  'crowd of seven': (
+    _edit(lambda c: _segments(c)[0].update(iscrowd=7)),
+    "image 20 has 7 for its 'iscrowd': write a whole number from 0 to 1",
+  ),
   'no JSON': (_write(JSON, b'{"images": ['), f'{JSON} is not JSON'),
   'JSON of another kind': (_write(JSON, b'[]'), "has no 'images'"),
   'missing picture': (_remove(PICTURE), 'val2017 lacks 1 of the 3 files'),
@@ -239,6 +271,14 @@ _TREES = {
     _remove(_CITY),
     f'{_CITY} does not exist.*unpack',
   ),
+  'cityscapes: one picture in two cities': (
+    'cityscapes',
+    lambda root: [
+      shutil.copytree(root / part / 'train/aachen', root / part / 'train/bonn')
+      for part in ('leftImg8bit', 'gtFine')
+    ],
+    'aachen/aachen_.*png and .*bonn/aachen_.*png are one picture by name',
+  ),
   'cityscapes: no gtFine': (
     'cityscapes',
     _rename('gtFine', 'gtCoarse'),
@@ -293,6 +333,11 @@ _TREES = {
     lambda root: (root / 'ImageSets/2017/val.txt').write_text('cat\n'),
     'JPEGImages/480p/cat does not exist.*remove the name',
   ),
+  'davis: sequence twice': (
+    'davis',
+    lambda root: (root / 'ImageSets/2017/val.txt').write_text('a\nb\na\n'),
+    'val.txt lists a twice: remove one line',
+  ),
   'davis: coloured labels': (
     'davis',
     _pixels('Annotations/480p/bear/00001.png', np.zeros([24, 40, 3], np.uint8)),
@@ -343,6 +388,70 @@ def test_no_permission(tmp_path, monkeypatch):
 
   monkeypatch.setattr(os, 'listdir', listdir)
   with pytest.raises(PermissionError, match='panoptic_val2017 may not be read'):
+    check.check('panoptic_folder', str(tmp_path))
+
+
+@pytest.fixture
+def as_another_user():
+  """A folder of another user's, and that user in place of root."""
+  if os.geteuid():
+    pytest.skip('only root can become another user')
+  with tempfile.TemporaryDirectory(dir='/tmp') as folder:
+    os.chmod(folder, 0o755)
+
+    @contextlib.contextmanager
+    def become():
+      os.seteuid(65534)
+      try:
+        yield
+      finally:
+        os.seteuid(0)
+
+    yield pathlib.Path(folder), become
+
+
+@pytest.mark.parametrize(
+  ('name', 'closed'),
+  [
+    ('cityscapes', 'gtFine'),
+    ('cityscapes', 'leftImg8bit/train'),
+    ('kitti_step', 'images'),
+    ('davis', 'JPEGImages'),
+    ('davis', 'ImageSets/2017/val.txt'),
+    ('coco', 'annotations/panoptic_val2017.json'),
+    ('coco', 'val2017'),
+  ],
+)
+def test_what_is_closed_is_named(as_another_user, name, closed):
+  root, become = as_another_user
+  getattr(trees, name)(root)
+  os.chmod(root / closed, 0)
+  kind = 'panoptic_folder' if name == 'coco' else name
+  with become(), pytest.raises(PermissionError) as error:
+    check.check(kind, str(root))
+  assert f'{root / closed} may not be read by this user' in str(error.value)
+
+
+def test_a_split_of_coco_without_pictures_is_left_out(tmp_path):
+  trees.coco(tmp_path)
+  for path in (tmp_path / 'annotations').glob('panoptic_val2017*'):
+    copy = shutil.copytree if path.is_dir() else shutil.copy
+    copy(path, str(path).replace('val', 'train'))
+  assert list(official.list_frames('coco_panoptic', str(tmp_path))) == [
+    'val2017'
+  ]
+  # In a set of one's own it would be a folder with another name.
+  with pytest.raises(FileNotFoundError, match='train2017 does not exist'):
+    official.list_frames('panoptic_folder', str(tmp_path))
+
+
+def test_tiny_and_double_photos_are_fine(tmp_path):
+  trees.coco(tmp_path)
+  _save(PICTURE, lambda p: p, 'mpo')(tmp_path)
+  check.check('panoptic_folder', str(tmp_path))
+  _save(PICTURE, lambda p: p.crop((0, 0, 7, 5)))(tmp_path)
+  _save(LABELS, lambda p: p.crop((0, 0, 7, 5)))(tmp_path)
+  with pytest.raises(ValueError, match='the size differs.*5x7 instead of 24'):
     check.check('panoptic_folder', str(tmp_path))
 
 

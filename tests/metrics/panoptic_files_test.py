@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -380,3 +381,34 @@ def test_an_interrupted_result_leaves_the_earlier_json(tmp_path):
       writer.add(0, 'a.png', ONE, ONE_SEGMENTS)
       raise RuntimeError('stop')
   assert path.read_text() == 'earlier'
+
+
+def test_memory_does_not_grow_with_the_segments(tmp_path):
+  ids = np.arange(900).reshape(30, 30) // 30 + 1
+  found = [{'id': i, 'category_id': 1} for i in range(1, 31)]
+  folder, path = tmp_path / 'maps', tmp_path / 'result.json'
+  seen = []
+  tracemalloc.start()
+  with panoptic_files.ResultWriter(folder, path, CATEGORIES) as writer:
+    for i in range(120):
+      writer.add(i, f'{i}.png', ids, found)
+      if i in (59, 119):
+        seen.append(tracemalloc.get_traced_memory()[0])
+    assert not path.exists()
+  tracemalloc.stop()
+  # Of 30 segments, their description alone takes several kilobytes.
+  assert seen[1] - seen[0] < 60 * 1000
+  content = json.loads(path.read_text())
+  assert [a['image_id'] for a in content['annotations']] == list(range(120))
+  assert len(content['annotations'][7]['segments_info']) == 30
+  assert list(tmp_path.glob('*.tmp')) == []
+
+
+def test_nothing_is_left_of_a_result_that_failed(tmp_path):
+  path = tmp_path / 'result.json'
+  with (
+    pytest.raises(ValueError, match='category'),
+    panoptic_files.ResultWriter(tmp_path / 'maps', path, CATEGORIES) as writer,
+  ):
+    writer.add(1, '1.png', np.ones([2, 2], int), [{'id': 1, 'category_id': 9}])
+  assert not list(tmp_path.glob('*.json*'))

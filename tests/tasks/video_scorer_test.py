@@ -5,10 +5,11 @@ import pytest
 import tensorflow as tf
 import tiny
 import trees
+from PIL import Image
 
 from configs import base
 from data import labels, prepare
-from metrics import video_files
+from metrics import video_files, video_maps
 from tasks import panoptic, video, video_scorer
 
 
@@ -39,6 +40,7 @@ def _score(task, change=lambda label_map, t: label_map):
           'original_size': np.array([truth.shape[:2]]),
           'unpadded_size': np.array([task.config.model.image_size]),
           'sequence': np.array([number]),
+          'frame': np.array([t]),
         }
       )
   return scorer.result()
@@ -70,6 +72,40 @@ def test_ids_that_do_not_persist_cost_aq_and_vpq_alone():
   assert scores['VPQ_stuff'] == pytest.approx(100)
   assert scores['VPQ_1'] == pytest.approx(100)
   assert scores['VPQ_4'] < scores['VPQ_2'] < 90
+
+
+def test_ids_of_two_pieces_of_a_video_are_two_objects(tmp_path):
+  task = _task(evaluation__write_results=True, tmp_path=tmp_path)
+  whole, read = _score(task), video_maps.read_kitti_step
+  names = sorted(tmp_path.rglob('*.png'))
+  before = [read(name) for name in names]
+  task.config.evaluation.video.max_frames = 3
+  pieces = _score(task)
+  assert whole['AQ'] == pytest.approx(100)
+  # A tube that is found in two halves has half the association.
+  assert 40 < pieces['AQ'] < 90
+  assert pieces['SQ'] == whole['SQ'] and pieces['VPQ_1'] == whole['VPQ_1']
+  assert pieces['VPQ_2'] < 100
+  for t, (name, one) in enumerate(zip(names, before, strict=True)):
+    assert np.array_equal(read(name), one) == (t % 6 < 3)
+
+
+def test_result_files_hold_contiguous_classes(tmp_path):
+  categories = [
+    labels.Category(300, 'road', (1, 2, 3), False),
+    labels.Category(7000, 'car', (4, 5, 6), True),
+  ]
+  segment_ids = np.array([[0, 1, 2]])
+  found = [
+    {'id': 1, 'category_id': 300, 'iscrowd': 0},
+    {'id': 2, 'category_id': 7000, 'iscrowd': 0},
+  ]
+  path = str(tmp_path / 'map.png')
+  video_scorer.write_step(
+    path, segment_ids, found, labels.ClassTable(categories)
+  )
+  pixels = np.array(Image.open(path))
+  np.testing.assert_array_equal(pixels[0], [[255, 0, 0], [0, 0, 0], [1, 0, 2]])
 
 
 def test_nothing_predicted_scores_0():

@@ -218,22 +218,77 @@ def test_strips(model, one_device, withheld):
   assert picture.shape == (6 * 100 - 4, _FRAMES * 100 - 4, 3)
 
 
+def test_withheld_past_has_the_steps_of_a_first_frame(model):
+  settings = base.Video(withhold_past=True, first_frame_steps=5)
+  config = _config(evaluation__video=settings)
+  alone = _stream(video.Video(config), model)
+  config = copy.deepcopy(config)
+  config.evaluation.video.first_frame_steps = 0
+  config.evaluation.sampler.steps = 5
+  assert _same(alone, _stream(video.Video(config), model)) > 0.995
+
+
+def test_pictures_are_traced_once(model, one_device):
+  task = video.Video(_config(evaluation__num_pictures=2))
+  traces = []
+  predict_step = task.predict_step
+
+  def counted(*arguments):
+    traces.append(1)
+    return predict_step(*arguments)
+
+  task.predict_step = counted
+  first = task.pictures(model, one_device)['videos']
+  np.testing.assert_array_equal(
+    first, task.pictures(model, one_device)['videos']
+  )
+  assert len(traces) == 1
+
+
+def _collect(task, maps):
+  """Makes a task's scorers keep the maps of each frame."""
+  new_scorer = task.new_scorer
+
+  def kept(run=0):
+    scorer = new_scorer(run)
+    update = scorer.update
+
+    def keep(outputs):
+      frames = zip(
+        outputs['sequence'].tolist(), outputs['frame'].tolist(), strict=True
+      )
+      maps.update(zip(frames, outputs['label_map'], strict=True))
+      update(outputs)
+
+    scorer.update = keep
+    return scorer
+
+  task.new_scorer = kept
+
+
 @pytest.mark.slow
 def test_two_devices_score_as_one(one_device, two_cpus):
-  found = []
+  found, seen = [], []
   for strategy in (one_device, two_cpus):
     task = video.Video(_config())
     with strategy.scope():
       network = task.build_model()
       tiny.randomize(network)
+    seen.append({})
+    _collect(task, seen[-1])
     evaluator = evaluator_lib.Evaluator(task, network, strategy)
     found.append(evaluator.evaluate(tf.constant(-1)))
     shown = task.pictures(network, strategy)['videos']
     assert shown.shape[1] == _FRAMES * 100 - 4
   one, two = found
   assert one['frames'] == two['frames'] == 3 * _FRAMES
+  # The scores of an untrained network are all near 0; its maps are not alike.
+  maps, others = seen
+  assert len(maps) == 3 * _FRAMES and set(maps) == set(others)
+  equal = [_same(maps[place], others[place]) for place in maps]
+  assert np.mean(equal) > 0.995
   for name in ('STQ', 'AQ', 'SQ', 'VPQ'):
-    assert one[name] == pytest.approx(two[name], abs=0.5)
+    assert one[name] == pytest.approx(two[name], rel=0.02, abs=1e-3)
   assert one['SQ'] > 0
 
 
