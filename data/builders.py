@@ -275,10 +275,13 @@ def davis_builder(data_dir: str, folder: str | None, skipped):
     around = builder.around.name
     lists = os.path.join(around, 'DAVIS', 'ImageSets', '2017')
     os.makedirs(lists)
-    for part in ('JPEGImages', 'Annotations'):
+    for part, known_as in (
+      ('JPEGImages', 'JPEGImages'),
+      (davis.masks_folder(folder), 'Annotations'),
+    ):
       os.symlink(
         os.path.abspath(os.path.join(folder, part)),
-        os.path.join(around, 'DAVIS', part),
+        os.path.join(around, 'DAVIS', known_as),
       )
     for split in davis.SPLITS:
       kept = [s for s in davis.sequences(folder, split) if s not in skipped]

@@ -4,7 +4,8 @@
     <dir>/JPEGImages/480p/<sequence>/%05d.jpg
     <dir>/Annotations/480p/<sequence>/%05d.png
 
-with split `train` or `val`. A label file is a PNG with a palette, whose colour
+with split `train` or `val`; the labels of the unsupervised task, which alone
+have void, are in Annotations_unsupervised/ and preferred. A label file is a PNG with a palette, whose colour
 numbers are the objects of the sequence; 0 is background, 255 is void. There are
 no classes: all objects are of one. Pont-Tuset et al. 2017,
 https://davischallenge.org.
@@ -48,6 +49,16 @@ def sequences(folder: str, split: str) -> List[str]:
   return found
 
 
+def masks_folder(folder: str) -> str:
+  """The name of the folder of labels: the unsupervised task's, if it is there.
+
+  These are what a model that is told nothing is scored by.
+  """
+  preferred = 'Annotations_unsupervised'
+  there = os.path.isdir(os.path.join(folder, preferred, '480p'))
+  return preferred if there else 'Annotations'
+
+
 def list_frames(folder: str, split: str) -> List[source.Frame]:
   """The frames of a split, by sequence and number.
 
@@ -56,11 +67,11 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
     PermissionError: If a folder may not be read.
     ValueError: If a sequence holds what is no frame.
   """
-  frames = []
+  frames, labels_of = [], masks_folder(folder)
   for sequence in sequences(folder, split):
     images, masks = (
       os.path.join(folder, part, '480p', sequence)
-      for part in ('JPEGImages', 'Annotations')
+      for part in ('JPEGImages', labels_of)
     )
     for needed in (images, masks):
       paths.require(
@@ -77,7 +88,7 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
     if len(of_images) != len(of_masks):
       raise FileNotFoundError(
         f'{masks} has {len(of_masks)} frames, but {images} has '
-        f'{len(of_images)}: unpack DAVIS-2017-trainval-480p.zip again'
+        f'{len(of_images)}: unpack the archive of DAVIS again'
       )
     for number, name in enumerate(of_masks):
       frames.append(

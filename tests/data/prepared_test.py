@@ -254,6 +254,28 @@ def test_skip_bad_leaves_out_videos_that_tfds_would_stumble_over(tmp_path):
   assert list(dataset.sequences) == ['bear']
 
 
+def test_davis_prefers_the_labels_of_the_unsupervised_task(tmp_path):
+  root = tmp_path / 'official'
+  trees.davis(root)
+  shutil.copytree(root / 'Annotations', root / 'Annotations_unsupervised')
+  for path in (root / 'Annotations').rglob('*.png'):
+    # Those of the other task have no void.
+    with Image.open(path) as picture:
+      ids, palette = np.array(picture), picture.getpalette()
+    changed = Image.fromarray(np.where(ids == 255, 0, ids)).convert('P')
+    changed.putpalette(palette)
+    changed.save(path)
+  prepare.prepare('davis', str(root), str(tmp_path / 'data'))
+  dataset = _open('davis', tmp_path / 'data', 'train')
+  truth = dataset.ground_truth(dataset.image_ids[0])
+  assert truth.void is not None and truth.void[22:].all()
+  shutil.rmtree(root / 'Annotations_unsupervised')
+  prepare.prepare('davis', str(root), str(tmp_path / 'other'))
+  dataset = _open('davis', tmp_path / 'other', 'train')
+  truth = dataset.ground_truth(dataset.image_ids[0])
+  assert truth.void is None or not truth.void.any()
+
+
 def test_images_without_labels_are_told_of(tmp_path, capsys):
   trees.cityscapes(tmp_path / 'official')
   shutil.rmtree(tmp_path / 'official/leftImg8bit/val')
