@@ -5,10 +5,10 @@
     <dir>/Annotations/480p/<sequence>/%05d.png
 
 with split `train` or `val`; the labels of the unsupervised task, which alone
-have void, are in Annotations_unsupervised/ and preferred. A label file is a PNG with a palette, whose colour
-numbers are the objects of the sequence; 0 is background, 255 is void. There are
-no classes: all objects are of one. Pont-Tuset et al. 2017,
-https://davischallenge.org.
+have void, are in Annotations_unsupervised/ and preferred. A label file is a PNG
+with a palette, whose colour numbers are the objects of the sequence; 0 is
+background, 255 is void. There are no classes: all objects are of one.
+Pont-Tuset et al. 2017, https://davischallenge.org.
 """
 
 import itertools

@@ -49,7 +49,7 @@ def evaluate(
   if path:
     experiment.check_same_model(task.config, os.path.dirname(path))
   # Of other data or settings than the run's own, maybe: kept apart from them.
-  evaluation = _Evaluation(task, strategy, model_dir, record='eval.jsonl')
+  evaluation = _Evaluation(task, strategy, model_dir, record=reporting.SEPARATE)
   if task.config.evaluation.runs == 1:
     return evaluation.score(path, keep_best=False)
   return evaluation.score_runs(path, os.path.join(model_dir, 'runs.jsonl'))

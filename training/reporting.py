@@ -1,7 +1,8 @@
 """What an evaluation leaves in the run's folder.
 
 metrics.jsonl             a line an evaluation: {"step": 100, "metrics": {...}}
-eval.jsonl                the same of --mode=eval, which may be of other data
+eval.jsonl                the same of --mode=eval, which may be of other data or
+                          sampled otherwise: with "split" and "evaluation"
 runs.jsonl                a line each of the runs of --mode=eval, if several
 best/                     the checkpoint with the highest score
 pictures/<name>-<step>.png, and the same for TensorBoard
@@ -16,6 +17,8 @@ import tf_keras
 from training import checkpointing, files, progress
 from training import strategy as strategy_lib
 from training import task as task_lib
+
+SEPARATE = 'eval.jsonl'
 
 
 def summary_dir(
@@ -49,6 +52,12 @@ class Reporter:
     self._strategy = strategy
     self._is_chief = strategy_lib.is_chief(strategy)
     self._metrics_file = os.path.join(model_dir, record)
+    self._settings = {}
+    if record == SEPARATE:
+      self._settings = {
+        'split': task.config.data.eval_split,
+        'evaluation': task.config.evaluation.as_dict(),
+      }
     self._picture_dir = os.path.join(model_dir, 'pictures')
     self._picture_writer = None
     self._best = checkpointing.Best(model_dir, task.metric)
@@ -72,7 +81,9 @@ class Reporter:
     value = scores[self._task.metric]
     # Recorded when it is copied: killed in between, it is scored again.
     is_best = bool(checkpoint) and self._best.offer(checkpoint, step, value)
-    files.append_json(self._metrics_file, {'step': step, 'metrics': scores})
+    files.append_json(
+      self._metrics_file, {'step': step, **self._settings, 'metrics': scores}
+    )
     progress.say(
       f'step {step} | {self._task.metric} {value:.5g}'
       + (' | best so far' if is_best else '')

@@ -45,7 +45,10 @@ def test_runs_differ_in_seed_and_are_not_repeated(one_device, tmp_path):
   assert seeds == [2, 3]
   assert again['error'] == pytest.approx(scores['error'])
   (*_, last) = (tmp_path / 'eval.jsonl').read_text().splitlines()
-  assert json.loads(last)['metrics'] == again
+  last = json.loads(last)
+  assert last['metrics'] == again
+  # What was scored, and how, so that lines of one step can be told apart.
+  assert last['split'] == 'validation' and last['evaluation']['runs'] == 4
 
   # Other settings are other runs.
   _, seeds = _evaluate(
