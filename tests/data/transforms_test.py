@@ -83,6 +83,102 @@ def test_hand_written_grid():
   )
 
 
+def _eager_and_mapped(function, *arguments):
+  """What a function gives by itself, and inside of tf.data, as arrays."""
+  dataset = tf.data.Dataset.from_tensors(arguments).map(function)
+  eager, (mapped,) = function(*arguments), list(dataset)
+  results = [
+    [tensor.numpy() for tensor in tf.nest.flatten(found)]
+    for found in (eager, mapped)
+  ]
+  for one, other in zip(*results, strict=True):
+    np.testing.assert_array_equal(one, other)
+  return results[0]
+
+
+_GRID = [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]
+
+
+@pytest.mark.parametrize(
+  ('offset', 'crop', 'flip', 'expected'),
+  [
+    ((0, 0), (3, 3), False, [[1, 2, 3], [5, 6, 7], [9, 10, 11]]),
+    ((0, 1), (3, 3), False, [[2, 3, 4], [6, 7, 8], [10, 11, 12]]),
+    ((0, 1), (3, 3), True, [[4, 3, 2], [8, 7, 6], [12, 11, 10]]),
+    ((1, 2), (2, 2), False, [[7, 8, 0], [11, 12, 0], [0, 0, 0]]),
+    ((1, 2), (2, 2), True, [[8, 7, 0], [12, 11, 0], [0, 0, 0]]),
+  ],
+)
+def test_crop_and_flip_of_a_hand_written_grid(offset, crop, flip, expected):
+  grid = tf.constant(_GRID, tf.int32)[..., tf.newaxis]
+
+  def place(grid, offset, crop, flip):
+    size = tf.constant([3, 4])
+    geometry = transforms.Geometry(size, size, offset, crop, flip)
+    labels, inside = transforms.place_labels(grid, geometry, (3, 3), (3, 3))
+    window = tf.constant([0, 0, 3, 4])
+    picture = tf.cast(tf.repeat(20 * grid, 3, axis=-1), tf.uint8)
+    image = transforms.place_image(picture, window, geometry, (3, 3))
+    return labels, inside, image
+
+  labels, inside, image = _eager_and_mapped(
+    place, grid, tf.constant(offset), tf.constant(crop), tf.constant(flip)
+  )
+  expected = np.array(expected)
+  np.testing.assert_array_equal(inside, expected > 0)
+  np.testing.assert_array_equal(labels[..., 0] * inside, expected)
+  np.testing.assert_allclose(
+    image * inside[..., None] * 255 / 20,
+    np.repeat(expected[..., None], 3, -1),
+    atol=1e-4,
+  )
+
+
+def test_eval_transform_of_a_hand_written_grid():
+  image = np.repeat(np.array(_GRID, np.uint8)[..., None] * 20, 3, -1)
+  found, size = _eager_and_mapped(
+    lambda image: transforms.eval_transform(image, (4, 4)), tf.constant(image)
+  )
+  np.testing.assert_array_equal(size, [3, 4])
+  np.testing.assert_allclose(found[:3], image / 255, atol=1e-6)
+
+
+def test_draws_of_scale_crop_and_flip():
+  size, target = (40, 56), (32, 32)
+  augmentation = base.Augmentation(scale_jitter=(0.5, 3.0))
+  draw = tf.function(
+    lambda seed: transforms.train_geometry(
+      tf.constant(size), seed, target, augmentation
+    )
+  )
+  drawn = [draw(tf.constant([3, i], tf.int64)) for i in range(400)]
+  _, resized, offset, crop, flip = (
+    np.array([value.numpy() for value in values])
+    for values in zip(*drawn, strict=True)
+  )
+  # At scale 1 the longer side fits; the shorter keeps the proportions.
+  scale = resized[:, 1] / 32
+  np.testing.assert_allclose(resized[:, 0] / (32 * 40 / 56), scale, rtol=0.06)
+  np.testing.assert_allclose(
+    np.quantile(scale, [0, 0.25, 0.5, 0.75, 1]),
+    [0.5, 1.125, 1.75, 2.375, 3.0],
+    atol=0.15,
+  )
+  np.testing.assert_array_equal(crop, np.minimum(resized, target))
+  room = resized - crop
+  assert (offset >= 0).all() and (offset <= room).all()
+  wide = (room > 15).all(1)
+  place = (offset[wide] + 0.5) / (room[wide] + 1)
+  np.testing.assert_allclose(
+    np.quantile(place, [0.02, 0.25, 0.5, 0.75, 0.98], axis=0),
+    np.repeat([[0.02], [0.25], [0.5], [0.75], [0.98]], 2, axis=1),
+    atol=0.1,
+  )
+  # One draw for both axes: they differ by rounding alone.
+  assert abs(place[:, 0] - place[:, 1]).max() < 1 / 16
+  assert 0.4 < flip.mean() < 0.6
+
+
 def test_equal_sizes_give_the_image_itself():
   example = _example(32, 48)
   image, label_map = _transform(example, 0, (32, 48), (32, 48), flip=False)
