@@ -156,9 +156,18 @@ def main(argv) -> None:
   except tf.errors.InvalidArgumentError as error:
     # What an input pipeline asserts stands in brackets: "[path: reason]".
     found = re.search(r'assertion failed: \[(.*?)\]', error.message)
-    if _DEBUG.value or not found:
+    # The decoders do not say which file it was.
+    damaged = re.search(
+      r'jpeg::Uncompress failed|Invalid (PNG|JPEG) data', error.message
+    )
+    if _DEBUG.value or not (found or damaged):
       raise
-    sys.exit(f'FATAL: {found[1]}')
+    if found:
+      sys.exit(f'FATAL: {found[1]}')
+    sys.exit(
+      f'FATAL: A file of the data is damaged ({damaged[0]}): "python -m '
+      'data.check --all --dir=..." on their folder names it; fetch it again.'
+    )
   except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError) as error:
     # A file that went away, or that may not be read: "path; reason".
     found = re.search(

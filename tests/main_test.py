@@ -1,4 +1,5 @@
 import pytest
+import trees
 from absl import flags
 from absl.testing import flagsaver
 
@@ -56,3 +57,22 @@ def test_unknown_mode_is_refused():
   with flagsaver.flagsaver():
     with pytest.raises(flags.IllegalFlagValueError, match='train_and_eval'):
       flags.FLAGS(['main', '--mode=think'])
+
+
+def test_a_damaged_file_ends_with_one_line(tmp_path):
+  trees.coco(tmp_path)
+  for path in tmp_path.glob('annotations/**/*.png'):
+    content = bytearray(path.read_bytes())
+    content[-30] ^= 0xFF  # One byte of the compressed pixels.
+    path.write_bytes(content)
+  with flagsaver.flagsaver():
+    flags.FLAGS(
+      [
+        *('main', '--experiment=coco_panoptic_small', '--mode=inspect'),
+        f'--output={tmp_path / "out"}',
+        f'--params_override=data.dir={tmp_path},data.train_split=val2017',
+      ]
+    )
+    with pytest.raises(SystemExit, match='FATAL: .*damaged.*data.check') as e:
+      main.main(['main'])
+  assert '\n' not in str(e.value)
