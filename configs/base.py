@@ -65,6 +65,15 @@ class Schedule(hyperparams.Config):
   tau: float = 1.0
 
 
+def exponential_schedule() -> Schedule:
+  """Gamma falls by a factor of about five every quarter: 0.33, 0.07, 0.01, 0.
+
+  Most times are those at which ids are decided, where bits are loud (a large
+  `input_scaling`) and a segment has many pixels.
+  """
+  return Schedule(name='sigmoid', start=0.0, end=3.0, tau=0.46)
+
+
 @dataclasses.dataclass
 class Model(hyperparams.Config):
   """The network and its diffusion."""

@@ -88,8 +88,7 @@ def coco_panoptic_small() -> base.Experiment:
   There is no augmentation: it is to memorise what it sees; how far it does, and
   how slowly, is told in docs/experiments.md.
   """
-  # Gamma falls exponentially: most times are those at which ids are decided.
-  noise = base.Schedule(name='sigmoid', start=0.0, end=3.0, tau=0.46)
+  noise = base.exponential_schedule()
   return base.Experiment(
     model=base.Model(
       image_size=(64, 64),
