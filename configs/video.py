@@ -154,6 +154,7 @@ def kitti_step_small() -> base.Experiment:
   config.optimizer.weight_decay = 0.0
   config.training.steps = 4000
   config.evaluation.sampler = base.Sampler(
-    name='ddpm_small', steps=40, td=5.0, schedule=base.exponential_schedule()
+    name='ddpm_small', steps=80, td=5.0, schedule=base.exponential_schedule()
   )
+  config.evaluation.video.first_frame_steps = 300
   return config
