@@ -1,11 +1,17 @@
+import json
+
 import numpy as np
 import pytest
+import shared
+import tensorflow as tf
 import trees
 from PIL import Image
 
+import main  # noqa: F401  Registers the experiments.
 from configs import base
-from data import coco
+from data import coco, datasets, prepare
 from tasks import inspection
+from training import experiment
 
 
 def _config(folder):
@@ -78,3 +84,87 @@ def test_clips_show_past_masks(tmp_path):
 def test_wrong_flags(output, count, sentence):
   with pytest.raises(ValueError, match=sentence):
     inspection.run(base.Experiment(), output, count)
+
+
+def _counted_in_coco(root, split):
+  """Void, pixels and segments by class: straight from the files."""
+  content = json.loads(
+    (root / f'annotations/panoptic_{split}.json').read_text()
+  )
+  position = {c['id']: i for i, c in enumerate(content['categories'], start=1)}
+  pixels, instances = np.zeros([2, len(position) + 1], np.int64)
+  for annotation in content['annotations']:
+    path = root / f'annotations/panoptic_{split}' / annotation['file_name']
+    ids = np.array(Image.open(path)).astype(np.int64) @ [1, 256, 65536]
+    for segment in annotation['segments_info']:
+      count = (ids == segment['id']).sum()
+      kind = 0 if segment['iscrowd'] else position[segment['category_id']]
+      pixels[kind] += count
+      instances[kind] += 1
+    pixels[0] += (ids == 0).sum()
+  return pixels, instances
+
+
+def _counted_in_kitti_step(root):
+  pixels, instances = np.zeros([2, 20], np.int64)
+  for path in (root / 'panoptic_maps/train').rglob('*.png'):
+    red, green, blue = np.moveaxis(np.array(Image.open(path)), -1, 0)
+    kind = np.where(red == 255, 0, red + 1)
+    track = 256 * green.astype(int) + blue
+    kind[np.isin(red, (11, 13)) & (track == 0)] = 0  # Groups.
+    pixels += np.bincount(kind.ravel(), minlength=20)
+    things = np.isin(red, (11, 13))
+    for number in range(1, 20):
+      inside = kind == number
+      tracks = np.unique(track[inside & things])
+      instances[number] += len(tracks) or inside.any()
+  return pixels, instances
+
+
+def _counted_in_davis(root):
+  pixels, instances = np.zeros([2, 2], np.int64)
+  for path in (root / 'Annotations/480p/car-shadow').glob('*.png'):
+    ids = np.array(Image.open(path))
+    objects = (ids > 0) & (ids < 255)
+    pixels += np.bincount(objects.ravel(), minlength=2)
+    instances[1] += len(np.unique(ids[objects]))
+  return pixels, instances
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ('name', 'piece', 'split'),
+  [
+    ('coco_panoptic', 'coco_panoptic_mini', 'train2017'),
+    ('coco_panoptic', 'coco_panoptic_mini', 'val2017'),
+    ('coco_panoptic', 'coco_panoptic_100', 'train2017'),
+    ('kitti_step', 'kitti_step', 'train'),
+    ('davis', 'davis', 'train'),
+  ],
+)
+def test_real_pieces_are_drawn_and_counted(
+  tmp_path, capsys, name, piece, split
+):
+  root = shared.path('data', piece)
+  config = experiment.load(f'{name}_small')
+  config.data.train_split, config.data.dir = split, str(root)
+  if name == 'coco_panoptic':
+    pixels, instances = _counted_in_coco(root, split)
+  else:
+    prepare.prepare(name, str(root), str(tmp_path / 'data'))
+    config.data.dir = str(tmp_path / 'data')
+    counted = {'kitti_step': _counted_in_kitti_step, 'davis': _counted_in_davis}
+    pixels, instances = counted[name](root)
+  dataset = datasets.create(config.data, split)
+  examples = [
+    {'label_map': dataset.example(i)['label_map'].numpy(), 'dropped': 0}
+    for i in tf.range(dataset.num_examples, dtype=tf.int64)
+  ]
+  found = inspection.statistics(examples, dataset.classes)
+  np.testing.assert_array_equal(found['pixels'], pixels)
+  np.testing.assert_array_equal(found['instances'][1:], instances[1:])
+  assert found['segments'].sum() == instances[1:].sum()
+  inspection.run(config, str(tmp_path / 'out'), count=3)
+  assert 'segments per example' in capsys.readouterr().out
+  with Image.open(tmp_path / 'out/train.png') as sheet:
+    assert len(np.unique(np.asarray(sheet))) > 100
