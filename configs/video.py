@@ -142,8 +142,8 @@ def kitti_step_small() -> base.Experiment:
   """A small network at 64x208, masks 32x104, that a CPU trains on a clip."""
   config = _small('kitti_step', (64, 208), (32, 104))
   config.model.num_classes = 20
-  # Some twenty segments a frame, and few enough ids would collide; all of them
-  # share their bits.
+  # Some twenty segments a frame: with few ids they would collide. All ids share
+  # their bits.
   config.model.max_instances, config.model.bits = 256, 8
   config.model.prediction = 'sigmoid'
   config.model.decoder.channel_multipliers = (1, 2, 2)

@@ -5,6 +5,7 @@ of a frame and the masks, not the images, of the frames before it; so only the
 labels of these are read.
 """
 
+import itertools
 from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -146,16 +147,17 @@ def pieces(frames: int, max_frames: Optional[int]) -> List[range]:
 
   Args:
     frames: Of the video.
-    max_frames: No piece is longer; None: the video is one piece.
+    max_frames: No piece is longer; None or 0: the video is one piece.
 
   Returns:
-    The numbers of the frames of each piece, in order.
+    The numbers of the frames of each piece, in order; the first pieces may be
+    one frame longer than the others.
   """
   count = -(-frames // max_frames) if max_frames else 1
-  parts = np.array_split(np.arange(frames), count)
-  return [
-    range(part[0], part[-1] + 1) for part in map(np.ndarray.tolist, parts)
-  ]
+  length, longer = divmod(frames, count)
+  lengths = [length + 1] * longer + [length] * (count - longer)
+  ends = itertools.accumulate(lengths, initial=0)
+  return [range(start, end) for start, end in itertools.pairwise(ends)]
 
 
 def lanes(
@@ -168,7 +170,8 @@ def lanes(
     count: Number of lanes.
     max_frames: Longer videos are split into the fewest pieces that are not
       longer, of about the same length; these follow each other in one lane, so
-      that scores and files get the frames of a video in order. None: never.
+      that scores and files get the frames of a video in order. None or 0:
+      never.
   """
   rows = [[] for _ in range(count)]
   order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))

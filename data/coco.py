@@ -165,10 +165,7 @@ def _is_root(split):
 def _read_json(path: str) -> Mapping[str, List[Mapping[str, Any]]]:
   """Reads the file and checks that everything needed is there."""
   try:
-    with open(path, encoding='utf-8') as file:
-      content = json.load(file)
-  except PermissionError:
-    raise PermissionError(paths.denied(path)) from None
+    content = json.loads(paths.read_text(path))
   except ValueError as error:
     raise ValueError(f'{path} is not JSON: {error}') from error
   for section, keys in _KEYS.items():
@@ -214,19 +211,17 @@ def _check_keys(
       raise ValueError(f'{where} has no {key!r}')
     value = entry[key]
     bounds = ids if key == 'id' else _NUMBERS.get(key)
-    if bounds and not (isinstance(value, int) and _between(value, *bounds)):
-      raise ValueError(
-        f'{where} has {value!r} for its {key!r}: write a whole number from '
-        f'{bounds[0]} to {bounds[1]}'
-      )
+    if bounds:
+      low, high = bounds
+      if not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(
+          f'{where} has {value!r} for its {key!r}: write a whole number from '
+          f'{low} to {high}'
+        )
     if key in _TEXTS and not (isinstance(value, str) and value):
       raise ValueError(
         f'{where} has {value!r} for its {key!r}: write a text, in quotes'
       )
-
-
-def _between(value: int, low: int, high: int) -> bool:
-  return low <= value <= high
 
 
 def _class_table(categories) -> labels.ClassTable:
@@ -321,10 +316,10 @@ def _check_segments(annotations, splits, segments) -> None:
     annotations, splits[:-1], splits[1:], strict=True
   ):
     ids = segments[start:end, 0].tolist()
-    if len(set(ids)) < len(ids) or min(ids, default=1) < 1:
+    if len(set(ids)) < len(ids):
       raise ValueError(
-        f'the segment ids of image {annotation["image_id"]} must be positive '
-        'and differ from each other'
+        f'the segment ids of image {annotation["image_id"]} must differ from '
+        'each other'
       )
 
 

@@ -38,11 +38,7 @@ def sequences(folder: str, split: str) -> List[str]:
     'the folder must hold ImageSets/, JPEGImages/ and Annotations/ of DAVIS '
     '2017' + paths.nearby(folder, _is_root),
   )
-  try:
-    with open(names, encoding='utf-8') as file:
-      found = sorted(file.read().split())
-  except PermissionError:
-    raise PermissionError(paths.denied(names)) from None
+  found = sorted(paths.read_text(names).split())
   for before, after in itertools.pairwise(found):
     if before == after:
       raise ValueError(f'{names} lists {before} twice: remove one line')
@@ -76,8 +72,8 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
     for needed in (images, masks):
       paths.require(
         needed,
-        f'{_list_of(folder, split)} names the sequence; unpack '
-        'DAVIS-2017-trainval-480p.zip again, or remove the name',
+        f'{_list_of(folder, split)} names the sequence; unpack the archive of '
+        'DAVIS again, or remove the name',
       )
     of_images = source.numbered(paths.listing(images), '.jpg', images, 0)
     of_masks = source.numbered(paths.listing(masks), '.png', masks, 0)

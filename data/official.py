@@ -33,10 +33,11 @@ def _list(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
   if name == 'davis':
     return {split: davis.list_frames(folder, split) for split in davis.SPLITS}
   if name in ('coco_panoptic', 'panoptic_folder'):
-    splits = coco.splits_of(folder)
-    if name == 'coco_panoptic':
-      present = coco.unpacked_splits(folder)
-      splits = [s for s in present if s in records.KINDS[name].splits]
+    if name == 'panoptic_folder':
+      splits = coco.splits_of(folder)
+    else:
+      known = records.KINDS[name].splits
+      splits = [s for s in coco.unpacked_splits(folder) if s in known]
     if not splits:
       raise FileNotFoundError(
         f'{folder} has no annotations/panoptic_<split>.json: it must be the '

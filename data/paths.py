@@ -48,6 +48,15 @@ def listing(folder: str) -> List[str]:
     ) from None
 
 
+def read_text(path: str) -> str:
+  """The text of a UTF-8 file; PermissionError says what to do."""
+  try:
+    with open(path, encoding='utf-8') as file:
+      return file.read()
+  except PermissionError:
+    raise PermissionError(denied(path)) from None
+
+
 def denied(path: str) -> str:
   """The message for what may not be read."""
   return (

@@ -44,7 +44,9 @@ class ResultWriter:
   """Writes a result, one image at a time.
 
   Use it as a context manager: leaving the block writes the JSON; leaving it
-  by an exception does not, and an earlier JSON of that name stays.
+  by an exception does not, and an earlier JSON of that name stays. Segments go
+  to a temporary file as they come, so that a result of any length needs no
+  memory.
   """
 
   def __init__(
@@ -73,9 +75,9 @@ class ResultWriter:
     self._image_ids, self._file_names = set(), set()
     self._folder.mkdir(parents=True, exist_ok=True)
     self._json.parent.mkdir(parents=True, exist_ok=True)
-    # Written as they come, so that a video of any length needs no memory.
     self._temporary = self._json.with_name(self._json.name + '.tmp')
-    self._temporary.write_text('{"annotations": [', encoding='utf-8')
+    self._file = self._temporary.open('w', encoding='utf-8')
+    self._file.write('{"annotations": [')
 
   def add(
     self,
@@ -95,10 +97,15 @@ class ResultWriter:
         and bounding box are measured here.
 
     Raises:
-      ValueError: an image or a name comes twice, the name is not that of a
-        PNG, or map and segments disagree (see `PanopticQuality.update`).
+      ValueError: the writer is closed, an image or a name comes twice, the name
+        is not that of a PNG, or map and segments disagree (see
+        `PanopticQuality.update`).
     """
     where = f'image {image_id}'
+    if self._file.closed:
+      raise ValueError(
+        f'{where} comes after {self._json} was closed; add all images before'
+      )
     if image_id in self._image_ids or file_name in self._file_names:
       raise ValueError(
         f'{where} ({file_name}): that id or file name has already been '
@@ -119,18 +126,18 @@ class ResultWriter:
       'file_name': file_name,
       'segments_info': info,
     }
-    self._append((', ' if self._image_ids else '') + json.dumps(annotation))
+    separator = ', ' if self._image_ids else ''
+    self._file.write(separator + json.dumps(annotation))
     self._image_ids.add(image_id)
     self._file_names.add(file_name)
 
   def close(self) -> None:
-    """Ends the JSON, which has its name from then on."""
-    self._append(f'], "categories": {json.dumps(self._categories)}}}')
+    """Ends the JSON, which has its name from then on; once."""
+    if self._file.closed:
+      return
+    with self._file:
+      self._file.write(f'], "categories": {json.dumps(self._categories)}}}')
     os.replace(self._temporary, self._json)
-
-  def _append(self, text: str) -> None:
-    with self._temporary.open('a', encoding='utf-8') as file:
-      file.write(text)
 
   def __enter__(self) -> 'ResultWriter':
     return self
@@ -139,6 +146,7 @@ class ResultWriter:
     if error_type is None:
       self.close()
     else:
+      self._file.close()
       self._temporary.unlink(missing_ok=True)
 
 

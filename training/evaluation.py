@@ -49,7 +49,7 @@ def evaluate(
   if path:
     experiment.check_same_model(task.config, os.path.dirname(path))
   # Of other data or settings than the run's own, maybe: kept apart from them.
-  evaluation = _Evaluation(task, strategy, model_dir, record=reporting.SEPARATE)
+  evaluation = _Evaluation(task, strategy, model_dir, separate=True)
   if task.config.evaluation.runs == 1:
     return evaluation.score(path, keep_best=False)
   return evaluation.score_runs(path, os.path.join(model_dir, 'runs.jsonl'))
@@ -94,7 +94,7 @@ def continuous_eval(
 class _Evaluation:
   """A model to be restored and scored."""
 
-  def __init__(self, task, strategy, model_dir, record='metrics.jsonl'):
+  def __init__(self, task, strategy, model_dir, separate=False):
     config = task.config
     self._task = task
     self._strategy = strategy
@@ -102,7 +102,7 @@ class _Evaluation:
     with strategy.scope():
       self._step = orbit.utils.create_global_step()
       self._model = task.build_model()
-    self.reporter = reporting.Reporter(task, strategy, model_dir, record)
+    self.reporter = reporting.Reporter(task, strategy, model_dir, separate)
     self._evaluator = evaluator_lib.Evaluator(task, self._model, strategy)
     self._controller = orbit.Controller(
       global_step=self._step,

@@ -18,8 +18,6 @@ from training import checkpointing, files, progress
 from training import strategy as strategy_lib
 from training import task as task_lib
 
-SEPARATE = 'eval.jsonl'
-
 
 def summary_dir(
   strategy: tf.distribute.Strategy, model_dir: str, name: str
@@ -38,7 +36,7 @@ class Reporter:
     task: task_lib.Task,
     strategy: tf.distribute.Strategy,
     model_dir: str,
-    record: str = 'metrics.jsonl',
+    separate: bool = False,
   ):
     """Reads what earlier evaluations have left.
 
@@ -46,14 +44,16 @@ class Reporter:
       task: makes the pictures, names the score that counts.
       strategy: tells whether this process is the chief.
       model_dir: folder of the run.
-      record: name of the file that takes the scores.
+      separate: whether the scores are those of --mode=eval, which go to a file
+        of their own with what they depend on.
     """
     self._task = task
     self._strategy = strategy
     self._is_chief = strategy_lib.is_chief(strategy)
+    record = 'eval.jsonl' if separate else 'metrics.jsonl'
     self._metrics_file = os.path.join(model_dir, record)
     self._settings = {}
-    if record == SEPARATE:
+    if separate:
       self._settings = {
         'split': task.config.data.eval_split,
         'evaluation': task.config.evaluation.as_dict(),

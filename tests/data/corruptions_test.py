@@ -396,6 +396,7 @@ def as_another_user():
   """A folder of another user's, and that user in place of root."""
   if os.geteuid():
     pytest.skip('only root can become another user')
+  # Not `tmp_path`, whose parents no other user may enter.
   with tempfile.TemporaryDirectory(dir='/tmp') as folder:
     os.chmod(folder, 0o755)
 

@@ -383,6 +383,19 @@ def test_an_interrupted_result_leaves_the_earlier_json(tmp_path):
   assert path.read_text() == 'earlier'
 
 
+def test_a_closed_writer_stays_closed(tmp_path):
+  path = tmp_path / 'result.json'
+  writer = panoptic_files.ResultWriter(tmp_path / 'png', path, CATEGORIES)
+  ids, segments = np.array([[1]]), [{'id': 1, 'category_id': 1}]
+  writer.add(1, '1.png', ids, segments)
+  writer.close()
+  before = path.read_bytes()
+  writer.close()
+  with pytest.raises(ValueError, match='image 2 comes after .*closed'):
+    writer.add(2, '2.png', ids, segments)
+  assert path.read_bytes() == before
+
+
 def test_memory_does_not_grow_with_the_segments(tmp_path):
   ids = np.arange(900).reshape(30, 30) // 30 + 1
   found = [{'id': i, 'category_id': 1} for i in range(1, 31)]
