@@ -238,6 +238,10 @@ class Evaluation(hyperparams.Config):
   every: int = 0  # Steps, in train_and_eval; 0: only after the last.
   batch_size: int = 16  # Global.
   sampler: Sampler = dataclasses.field(default_factory=Sampler)
+  # What a predicted segment is. 'id': the pixels of an instance id, with their
+  # majority class (the paper). 'class_and_id': those of a class and an id, and
+  # all pixels of a class of stuff.
+  segments_by: str = 'id'
   min_segment_pixels: int = 0  # Smaller predicted segments become void.
   weights: str = 'ema'  # 'ema' or 'online'.
   seed: int = 0  # Of the sampling noise.

@@ -17,6 +17,7 @@ _CHOICES = {
   'training.init_weights': ('ema', 'online'),
   'evaluation.sampler.name': ('ddim', 'ddpm_large', 'ddpm_small'),
   'evaluation.sampler.schedule.name': ('paper', 'cosine', 'sigmoid', 'linear'),
+  'evaluation.segments_by': ('id', 'class_and_id'),
   'evaluation.weights': ('ema', 'online'),
   'evaluation.video.metric': ('stq', 'j_and_f'),
 }

@@ -35,11 +35,12 @@ class Panoptic:
     self.config = config
     self._results_dir = results_dir if config.evaluation.write_results else ''
     self._datasets = {}
+    step = self._show_step
+    if config.training.jit_compile:
+      step = tf.function(step, jit_compile=True, autograph=False)
     # Traced once, however often pictures are made.
     self._show = tf.function(
-      lambda strategy, *args: strategy.run(self._show_step, args=args),
-      jit_compile=config.training.jit_compile or None,
-      autograph=False,
+      lambda strategy, *args: strategy.run(step, args=args), autograph=False
     )
 
   def dataset(self, split: str):
@@ -307,8 +308,11 @@ def to_segments(
     label_map = np.concatenate([has_id, label_map[..., 1:]], axis=-1)
   # The model may know more classes than the data set; those are void.
   known = label_map[..., :1] < classes.num_classes
+  label_map = np.where(known, label_map, 0)
+  if config.evaluation.segments_by == 'class_and_id':
+    label_map = segments.by_class_and_id(
+      label_map, classes, config.model.max_instances
+    )
   return segments.from_label_map(
-    np.where(known, label_map, 0),
-    classes,
-    config.evaluation.min_segment_pixels,
+    label_map, classes, config.evaluation.min_segment_pixels
   )

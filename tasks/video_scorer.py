@@ -1,5 +1,6 @@
 """Predicted frames to STQ and VPQ, or J&F, and to official result files."""
 
+import bisect
 import os
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
@@ -8,7 +9,7 @@ import numpy as np
 from configs import base
 from data import clips, contract, labels
 from metrics import j_and_f, region_boundary, stq, tubes, video_maps, vpq
-from tasks import panoptic
+from tasks import panoptic, segments
 
 # The score that counts, by `evaluation.video.metric`.
 METRICS = {'stq': 'STQ', 'j_and_f': 'J_and_F'}
@@ -33,6 +34,11 @@ class Scorer:
     """
     self._config, self._dataset = config, dataset
     self._names = list(dataset.sequences)
+    limit = config.evaluation.video.max_frames
+    self._ends = [
+      [piece.stop for piece in clips.pieces(len(frames), limit)]
+      for frames in dataset.sequences.values()
+    ]
     self._results_dir = results_dir
     self._frames = 0
     make = _JAndF if config.evaluation.video.metric == 'j_and_f' else _Tubes
@@ -61,29 +67,23 @@ class Scorer:
       self._config,
       self._dataset.classes,
     )
-    name = self._names[sequence]
     # Nothing is remembered from one piece of a video to the next, so an id of
     # both is two objects.
-    shift = self._piece(name, frame) * self._config.model.max_instances
-    segment_ids = np.where(segment_ids > 0, segment_ids + shift, 0)
-    found = [{**segment, 'id': segment['id'] + shift} for segment in found]
+    piece = bisect.bisect(self._ends[sequence], frame)
+    if piece:
+      shift = piece * segments.num_ids(self._config)
+      segment_ids = np.where(segment_ids > 0, segment_ids + shift, 0)
+      found = [{**segment, 'id': segment['id'] + shift} for segment in found]
     self._scores.update(
       self._dataset.ground_truth(image_id),
       labels.GroundTruth(segment_ids, found),
-      name,
+      self._names[sequence],
     )
     self._frames += 1
     if self._results_dir:
-      name = os.path.splitext(self._dataset.file_name(image_id))[0]
-      path = os.path.join(self._results_dir, f'{name}.png')
+      stem = os.path.splitext(self._dataset.file_name(image_id))[0]
+      path = os.path.join(self._results_dir, f'{stem}.png')
       writer(self._config)(path, segment_ids, found, self._dataset.classes)
-
-  def _piece(self, name: str, frame: int) -> int:
-    """The number of the piece of a video that a frame is in."""
-    frames = len(self._dataset.sequences[name])
-    limit = self._config.evaluation.video.max_frames
-    pieces = clips.pieces(frames, limit)
-    return next(i for i, piece in enumerate(pieces) if frame in piece)
 
   def result(self) -> Dict[str, float]:
     """Scores in percent, and 'frames', their number."""
@@ -99,18 +99,18 @@ def writer(config: base.Experiment) -> Callable[..., None]:
 def write_davis(
   path: str,
   segment_ids: np.ndarray,
-  segments: List[Mapping[str, Any]],
+  found: List[Mapping[str, Any]],
   classes: labels.ClassTable,
 ) -> None:
   """Writes ids as a palette PNG, in DAVIS' format; classes are left out."""
-  del segments, classes
+  del found, classes
   video_maps.write_davis(path, segment_ids)
 
 
 def write_step(
   path: str,
   segment_ids: np.ndarray,
-  segments: List[Mapping[str, Any]],
+  found: List[Mapping[str, Any]],
   classes: labels.ClassTable,
 ) -> None:
   """Writes an RGB map in KITTI-STEP's format.
@@ -120,7 +120,7 @@ def write_step(
   """
   category, instance = np.zeros([2, int(segment_ids.max()) + 1], np.int64)
   things = {c.id for c in classes.categories if c.isthing}
-  for segment in segments:
+  for segment in found:
     category[segment['id']] = classes.to_contiguous(segment['category_id'])
     if segment['category_id'] in things:
       instance[segment['id']] = segment['id']
@@ -149,20 +149,22 @@ class _Tubes:
     )
     self._stq = stq.SegmentationTrackingQuality(space)
     self._vpq = vpq.VideoPanopticQuality(space)
-    self._numbers: Dict[Tuple[str, int], int] = {}
+    # Ids as numbers below the divisor, whatever they are.
+    self._true_numbers: Dict[Tuple[str, int], int] = {}
+    self._found_numbers: Dict[Tuple[str, int], int] = {}
 
   def update(self, truth, prediction, sequence: str) -> None:
-    true_labels = self._labels(
-      truth,
-      lambda i: self._numbers.setdefault(
-        (sequence, i), len(self._numbers) % (_DIVISOR - 1) + 1
-      ),
-    )
-    found = self._labels(prediction, lambda i: i)
+    true_labels = self._labels(truth, sequence, self._true_numbers)
+    found = self._labels(prediction, sequence, self._found_numbers)
     self._stq.update(true_labels, found, sequence)
     self._vpq.update(true_labels, found, sequence)
 
-  def _labels(self, segmented: labels.GroundTruth, number_of) -> np.ndarray:
+  def _labels(
+    self,
+    segmented: labels.GroundTruth,
+    sequence: str,
+    numbers: Dict[Tuple[str, int], int],
+  ) -> np.ndarray:
     """class * divisor + instance; stuff and crowds have instance 0."""
     ids, place = np.unique(segmented.segment_ids, return_inverse=True)
     label_of = {0: 0}
@@ -170,7 +172,9 @@ class _Tubes:
       kind = int(self._classes.to_contiguous(segment['category_id']))
       label = kind * _DIVISOR
       if kind in self._things and not segment['iscrowd']:
-        label += number_of(segment['id'])
+        label += numbers.setdefault(
+          (sequence, segment['id']), len(numbers) % (_DIVISOR - 1) + 1
+        )
       label_of[segment['id']] = label
     table = np.array([label_of[i] for i in ids.tolist()], np.int32)
     return table[place].reshape(segmented.segment_ids.shape)

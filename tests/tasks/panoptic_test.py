@@ -62,6 +62,19 @@ def test_perfect_scenes_score_100():
   assert permuted == scores
 
 
+def _one_id(label_map):
+  """The same id everywhere."""
+  return np.stack([label_map[..., 0], np.minimum(label_map[..., 1], 1)], -1)
+
+
+def test_ids_that_classes_share():
+  # Photos of one thing of a class at most need no ids.
+  task, _ = _task(data__shapes__max_objects=1)
+  assert _score(task, _one_id)['PQ'] < 60
+  task.config.evaluation.segments_by = 'class_and_id'
+  assert _score(task, _one_id)['PQ'] == pytest.approx(100)
+
+
 def test_wrong_scenes_score_less():
   task = panoptic.Panoptic(tiny.experiment())
   assert _score(task, np.zeros_like)['PQ'] == 0
@@ -237,9 +250,20 @@ def test_loss_has_the_parts_that_it_names():
   assert np.isfinite(loss)
 
 
-@pytest.mark.parametrize('examples', [None, 3])
-def test_pictures(examples, one_device):
-  task, model = _task(evaluation__num_pictures=5, data__eval_examples=examples)
+@pytest.mark.parametrize(
+  'examples, compiled',
+  [
+    (None, False),
+    (3, False),
+    pytest.param(3, True, marks=pytest.mark.slow),
+  ],
+)
+def test_pictures(examples, compiled, one_device):
+  task, model = _task(
+    evaluation__num_pictures=5,
+    data__eval_examples=examples,
+    training__jit_compile=compiled,
+  )
   pictures = task.pictures(model, one_device)
   assert set(pictures) == {'predictions', 'trajectory'}
   rows = examples or 5

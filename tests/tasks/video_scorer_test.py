@@ -74,8 +74,18 @@ def test_ids_that_do_not_persist_cost_aq_and_vpq_alone():
   assert scores['VPQ_4'] < scores['VPQ_2'] < 90
 
 
-def test_ids_of_two_pieces_of_a_video_are_two_objects(tmp_path):
-  task = _task(evaluation__write_results=True, tmp_path=tmp_path)
+def test_perfect_videos_by_class_and_id():
+  by_id = _score(_task())
+  assert _score(_task(evaluation__segments_by='class_and_id')) == by_id
+
+
+@pytest.mark.parametrize('segments_by', ['id', 'class_and_id'])
+def test_ids_of_two_pieces_of_a_video_are_two_objects(tmp_path, segments_by):
+  task = _task(
+    evaluation__write_results=True,
+    evaluation__segments_by=segments_by,
+    tmp_path=tmp_path,
+  )
   whole, read = _score(task), video_maps.read_kitti_step
   names = sorted(tmp_path.rglob('*.png'))
   before = [read(name) for name in names]

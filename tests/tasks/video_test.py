@@ -184,14 +184,7 @@ def test_frames_alone_need_no_past():
 
 def test_one_trace_for_all_frames_and_runs(model, one_device):
   task = video.Video(_config())
-  traces = []
-  predict_step = task.predict_step
-
-  def counted(*arguments):
-    traces.append(1)
-    return predict_step(*arguments)
-
-  task.predict_step = counted
+  traces = _count_traces(task)
   evaluator = evaluator_lib.Evaluator(task, model, one_device)
   first = evaluator.evaluate(tf.constant(-1))
   assert first['frames'] == 3 * _FRAMES and 0 <= first['STQ'] <= 100
@@ -228,8 +221,22 @@ def test_withheld_past_has_the_steps_of_a_first_frame(model):
   assert _same(alone, _stream(video.Video(config), model)) > 0.995
 
 
-def test_pictures_are_traced_once(model, one_device):
-  task = video.Video(_config(evaluation__num_pictures=2))
+@pytest.mark.parametrize(
+  'compiled', [False, pytest.param(True, marks=pytest.mark.slow)]
+)
+def test_pictures_are_traced_once(model, one_device, compiled):
+  config = _config(evaluation__num_pictures=2, training__jit_compile=compiled)
+  task = video.Video(config)
+  traces = _count_traces(task)
+  first = task.pictures(model, one_device)['videos']
+  np.testing.assert_array_equal(
+    first, task.pictures(model, one_device)['videos']
+  )
+  assert len(traces) == 1
+
+
+def _count_traces(task):
+  """A list that grows by one whenever prediction is traced."""
   traces = []
   predict_step = task.predict_step
 
@@ -238,11 +245,7 @@ def test_pictures_are_traced_once(model, one_device):
     return predict_step(*arguments)
 
   task.predict_step = counted
-  first = task.pictures(model, one_device)['videos']
-  np.testing.assert_array_equal(
-    first, task.pictures(model, one_device)['videos']
-  )
-  assert len(traces) == 1
+  return traces
 
 
 def _collect(task, maps):
