@@ -200,8 +200,11 @@ class PanopticFolder(_Frames):
 
 
 def coco_frames(folder: str, split: str) -> List[source.Frame]:
-  """A folder in COCO's format as frames; errors as `coco.read_folder`."""
-  content = coco.read_folder(folder, split)
+  """A folder in COCO's format as frames, whose files may be missing.
+
+  Errors as `coco.read_folder`.
+  """
+  content = coco.read_folder(folder, split, complete=False)
   frames = []
   for i, name in enumerate(content.names):
     rows = content.segments[content.splits[i] : content.splits[i + 1]]

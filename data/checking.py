@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
-from data import builders, encodings, source
+from data import builders, encodings, paths, source
 
 
 class Checked(NamedTuple):
@@ -66,27 +66,38 @@ def check(
     encoding: Of the labels.
     find_segments: As for `source.check`.
     journal: Path of the journal; '': none is kept.
-    skip_bad: Whether to go on after a bad frame.
+    skip_bad: Whether to go on after a bad frame, such as one that lacks a file.
     workers: Threads; 0: as many as there are cores.
 
   Raises:
-    source.BadFile: On the first bad frame, unless `skip_bad`.
+    source.BadFile: On the first bad frame, unless `skip_bad`; on one that lacks
+      a file before any file is read.
+    PermissionError: If a folder may not be entered.
   """
   known = _read_journal(journal)
-  segments, sizes, bad, todo = {}, {}, {}, []
+  segments, sizes, missing, todo = {}, {}, {}, []
   for split, listed in frames.items():
     for frame in listed:
       key = builders.checked_key(split, frame)
-      stamp = _stamp(frame)
+      try:
+        stamp = _stamp(frame)
+      except FileNotFoundError as error:
+        missing[key] = f'{error.filename} does not exist'
+        continue
       stored = known.get(key)
       if stored and stored[0] == stamp:
         sizes[key] = tuple(stored[1])
         segments[key] = [source.Segment(*row) for row in stored[2]]
       else:
         todo.append((key, stamp, frame))
-  total = len(segments) + len(todo)
+  if missing and not skip_bad:
+    first, *others = missing.values()
+    more = f', nor do those of {len(others)} other frames' if others else ''
+    raise source.BadFile(f'{first}{more}: fetch or unpack them again')
+  bad = missing
+  total = len(bad) + len(segments) + len(todo)
   progress = Progress('checked', total)
-  progress.skip(len(segments))
+  progress.skip(len(bad) + len(segments))
   if segments:
     print(f'{len(segments)} of {total} were checked before')
 
@@ -166,11 +177,8 @@ def _stamp(frame: source.Frame) -> list:
   """What changes when a frame's files or its annotation do."""
   stamps = []
   for path in (frame.image, frame.labels):
-    try:
-      status = os.stat(path)
-      stamps += [status.st_size, status.st_mtime_ns]
-    except OSError:
-      stamps += [0, 0]
+    status = paths.status(path)
+    stamps += [status.st_size, status.st_mtime_ns]
   told = [list(segment) for segment in frame.segments or ()]
   size = list(frame.size) if frame.size else None
   return [*stamps, size, told]

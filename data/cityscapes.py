@@ -10,7 +10,7 @@ Cordts et al. 2016, https://www.cityscapes-dataset.com.
 """
 
 import os
-from typing import List
+from typing import List, Set
 
 from data import encodings, labels, paths, source
 
@@ -57,7 +57,7 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
   """The pictures of a split, by name.
 
   Raises:
-    FileNotFoundError: If a folder, or the partner of a file, is missing.
+    FileNotFoundError: If a folder is missing, or every picture.
     PermissionError: If a folder may not be read.
   """
   images = os.path.join(folder, 'leftImg8bit', split)
@@ -68,19 +68,7 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
       'the folder must hold leftImg8bit/ and gtFine/ of Cityscapes, both '
       'unpacked' + paths.nearby(folder, _is_root),
     )
-  of_images = _stems(images, _IMAGE)
-  of_masks = _stems(masks, _LABELS)
-  for stems, others, root, ending in (
-    (of_images, of_masks, masks, _LABELS),
-    (of_masks, of_images, images, _IMAGE),
-  ):
-    lacking = sorted(stems.keys() - others.keys())
-    if lacking:
-      raise FileNotFoundError(
-        f'{os.path.join(root, lacking[0] + ending)} does not exist, nor do '
-        f'{len(lacking) - 1} others that have a partner: unpack '
-        'leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip again'
-      )
+  of_images, of_masks = _stems(images, _IMAGE), _stems(masks, _LABELS)
   if not of_images:
     raise FileNotFoundError(
       f'{images} has no *{_IMAGE} in any folder of a city: unpack '
@@ -90,11 +78,12 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
     source.Frame(
       # The name that the official panoptic files have.
       name=f'{os.path.basename(stem)}_gtFine_panoptic.png',
-      image=of_images[stem],
-      labels=of_masks[stem],
+      # One of the two may be missing, which the check of files finds.
+      image=os.path.join(images, stem + _IMAGE),
+      labels=os.path.join(masks, stem + _LABELS),
       image_id=number,
     )
-    for number, stem in enumerate(sorted(of_images), start=1)
+    for number, stem in enumerate(sorted(of_images | of_masks), start=1)
   ]
 
 
@@ -128,14 +117,12 @@ def _is_root(folder: str) -> bool:
   )
 
 
-def _stems(folder: str, ending: str) -> dict:
-  """Paths by `<city>/<city>_<..>_<..>`."""
-  found = {}
-  for city in paths.listing(folder):
-    if not os.path.isdir(os.path.join(folder, city)):
-      continue
-    for name in paths.listing(os.path.join(folder, city)):
-      if name.endswith(ending):
-        stem = os.path.join(city, name[: -len(ending)])
-        found[stem] = os.path.join(folder, city, name)
-  return found
+def _stems(folder: str, ending: str) -> Set[str]:
+  """`<city>/<city>_<..>_<..>` of each file."""
+  return {
+    os.path.join(city, name[: -len(ending)])
+    for city in paths.listing(folder)
+    if os.path.isdir(os.path.join(folder, city))
+    for name in paths.listing(os.path.join(folder, city))
+    if name.endswith(ending)
+  }

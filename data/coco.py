@@ -56,15 +56,18 @@ class CocoPanoptic(frames.Frames):
     super().__init__(read_folder(folder, split), cache)
 
 
-def read_folder(folder: str, split: str) -> catalogue.Catalogue:
+def read_folder(
+  folder: str, split: str, complete: bool = True
+) -> catalogue.Catalogue:
   """Reads the JSON file and compares it with the folders.
 
   Args:
     folder: Root of the data set.
     split: Name of the images' folder, and part of the others'.
+    complete: Whether all pictures and PNGs must be there.
 
   Raises:
-    FileNotFoundError: If a folder or a file is missing.
+    FileNotFoundError: If a folder is missing, or a file that must be there.
     PermissionError: If one may not be read.
     ValueError: If the JSON file lacks something or contradicts itself.
   """
@@ -96,8 +99,8 @@ def read_folder(folder: str, split: str) -> catalogue.Catalogue:
   return catalogue.Catalogue(
     classes=classes,
     encoding=encodings.RGB,
-    images=_blobs(image_folder, images, path),
-    labels=_blobs(mask_folder, annotations, path),
+    images=_blobs(image_folder, images, path, complete),
+    labels=_blobs(mask_folder, annotations, path, complete),
     names=tuple(annotation['file_name'] for annotation in annotations),
     image_ids=np.array([image['id'] for image in images], np.int64),
     sizes=np.array([(i['height'], i['width']) for i in images], np.int32),
@@ -323,10 +326,10 @@ def _check_segments(annotations, splits, segments) -> None:
       )
 
 
-def _blobs(folder: str, entries, json_path: str) -> blobs.Blobs:
-  """The entries' files, all of which must exist."""
+def _blobs(folder: str, entries, json_path: str, complete: bool) -> blobs.Blobs:
+  """The entries' files."""
   names = [entry['file_name'] for entry in entries]
-  missing = paths.missing_files(folder, names)
+  missing = paths.missing_files(folder, names) if complete else ()
   if missing:
     raise FileNotFoundError(
       f'{folder} lacks {len(missing)} of the {len(names)} files that '

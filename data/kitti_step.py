@@ -41,7 +41,8 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
   """The frames of a split, by sequence and number.
 
   Raises:
-    FileNotFoundError: If a folder, or a frame between others, is missing.
+    FileNotFoundError: If a folder is missing, or a frame between others, its
+      picture and its labels.
     PermissionError: If a folder may not be read.
   """
   images = os.path.join(folder, 'images', split)
@@ -57,14 +58,9 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
     of_images, of_masks = (
       os.path.join(root, sequence) for root in (images, masks)
     )
-    names = source.numbered(paths.listing(of_images), '.png', of_images)
-    labelled = source.numbered(paths.listing(of_masks), '.png', of_masks)
-    for name in sorted(set(names) ^ set(labelled))[:1]:
-      lacking = of_masks if name in names else of_images
-      raise FileNotFoundError(
-        f'{os.path.join(lacking, name)} does not exist, although its partner '
-        'does: fetch the sequence again'
-      )
+    # One of the two may be missing, which the check of files finds.
+    present = {*paths.listing(of_images), *paths.listing(of_masks)}
+    names = source.numbered(present, '.png', of_images)
     for number, name in enumerate(names):
       frames.append(
         source.Frame(

@@ -19,12 +19,20 @@ def require(path: str, what: str) -> None:
     PermissionError: If this user may not look there.
   """
   try:
-    os.stat(path)
+    status(path)
+  except PermissionError:
+    raise
+  except OSError:
+    raise FileNotFoundError(f'{path} does not exist: {what}') from None
+
+
+def status(path: str) -> os.stat_result:
+  """As `os.stat`, but a PermissionError names the folder that is closed."""
+  try:
+    return os.stat(path)
   except PermissionError:
     # Not this one, but a folder above it, may not be entered.
     raise PermissionError(denied(_closed(path))) from None
-  except OSError:
-    raise FileNotFoundError(f'{path} does not exist: {what}') from None
 
 
 def _closed(path: str) -> str:

@@ -141,7 +141,7 @@ def _builder(name, manual_dir, data_dir, frames, skipped):
 def _categories(folder: str) -> list:
   """The class table of a folder, which its splits must share."""
   tables = {
-    split: coco.read_folder(folder, split).classes.categories
+    split: coco.read_folder(folder, split, complete=False).classes.categories
     for split in coco.splits_of(folder)
   }
   (first, table), *others = tables.items()

@@ -187,8 +187,12 @@ _COCO = {
   ),
   'no JSON': (_write(JSON, b'{"images": ['), f'{JSON} is not JSON'),
   'JSON of another kind': (_write(JSON, b'[]'), "has no 'images'"),
-  'missing picture': (_remove(PICTURE), 'val2017 lacks 1 of the 3 files'),
-  'missing labels': (_remove(LABELS), 'panoptic_val2017 lacks 1 of the 3'),
+  'missing picture': (_remove(PICTURE), f'{PICTURE} does not exist: fetch'),
+  'missing labels': (_remove(LABELS), f'{LABELS} does not exist: fetch'),
+  'several missing': (
+    lambda root: [path.unlink() for path in (root / 'val2017').iterdir()],
+    'val2017/.*jpg does not exist, nor do those of 2 other frames: fetch',
+  ),
   'missing folder': (
     _rename('val2017', 'val'),
     'val2017 does not exist: data.dir and the split',
@@ -286,7 +290,10 @@ _TREES = {
   ),
   'kitti: missing frame': (
     'kitti_step',
-    _remove('images/train/0000/000002.png'),
+    lambda root: [
+      _remove(f'{part}/train/0000/000002.png')(root)
+      for part in ('images', 'panoptic_maps')
+    ],
     'images/train/0000 lacks frame 2, between 0 and 3.*fetch',
   ),
   'kitti: sequence without annotations': (
@@ -297,7 +304,7 @@ _TREES = {
   'kitti: last labels missing': (
     'kitti_step',
     _remove('panoptic_maps/train/0000/000003.png'),
-    '0000/000003.png does not exist, although its partner does',
+    'panoptic_maps/train/0000/000003.png does not exist: fetch',
   ),
   'kitti: class out of range': (
     'kitti_step',
@@ -379,14 +386,14 @@ def test_grey_and_cmyk_photos_are_fine(tmp_path, mode):
 def test_no_permission(tmp_path, monkeypatch):
   """By way of a patch, since tests may be run by root, who may read all."""
   trees.coco(tmp_path)
-  real = os.listdir
+  real = os.stat
 
-  def listdir(path):
-    if str(path).endswith('panoptic_val2017'):
+  def stat(path, **kwargs):
+    if os.path.dirname(str(path)).endswith('panoptic_val2017'):
       raise PermissionError(13, 'Permission denied', path)
-    return real(path)
+    return real(path, **kwargs)
 
-  monkeypatch.setattr(os, 'listdir', listdir)
+  monkeypatch.setattr(os, 'stat', stat)
   with pytest.raises(PermissionError, match='panoptic_val2017 may not be read'):
     check.check('panoptic_folder', str(tmp_path))
 

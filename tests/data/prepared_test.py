@@ -25,6 +25,7 @@ from data import (
   pipeline,
   prepare,
   records,
+  source,
 )
 
 
@@ -227,6 +228,38 @@ def test_skip_bad_leaves_out_and_lists(tmp_path, capsys):
   dataset = _open('cityscapes', tmp_path / 'data', 'train')
   assert dataset.num_examples == 1
   assert dataset.file_name(dataset.image_ids[0]).startswith('bochum')
+
+
+@pytest.mark.parametrize(
+  ('tree', 'missing', 'left'),
+  [
+    ('cityscapes', 'leftImg8bit/train/aachen/*.png', 1),
+    ('cityscapes', 'gtFine/train/aachen/*.png', 1),
+    # A video of four frames is left without the other of three.
+    ('kitti_step', 'images/train/0001/000001.png', 4),
+    ('kitti_step', 'panoptic_maps/train/0001/000001.png', 4),
+    ('coco', 'train2017/000000000010.jpg', 2),
+    ('coco', 'annotations/panoptic_train2017/000000000010.png', 2),
+  ],
+)
+def test_skip_bad_leaves_out_frames_that_lack_a_file(
+  tmp_path, capsys, tree, missing, left
+):
+  root, data = tmp_path / 'official', str(tmp_path / 'data')
+  kind, split = tree, 'train'
+  if tree == 'coco':
+    kind, split = 'panoptic_folder', 'train2017'
+    trees.coco(root, split)
+  else:
+    getattr(trees, tree)(root)
+  (path,) = root.glob(missing)
+  path.unlink()
+  with pytest.raises(source.BadFile, match=f'{path.name} does not exist'):
+    prepare.prepare(kind, str(root), data)
+  prepare.prepare(kind, str(root), data, True)
+  told = capsys.readouterr().err
+  assert 'left out 1 bad frames' in told and f'{path} does not exist' in told
+  assert _open(kind, data, split).num_examples == left
 
 
 def test_skip_bad_leaves_out_whole_videos(tmp_path):
