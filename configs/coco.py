@@ -145,6 +145,7 @@ def coco_panoptic_small() -> base.Experiment:
       sampler=base.Sampler(
         name='ddpm_small', steps=120, td=5.0, schedule=noise
       ),
+      segments_by='class_and_id',
       min_segment_pixels=40,
     ),
   )

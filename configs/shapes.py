@@ -48,13 +48,14 @@ def shapes() -> base.Experiment:
       ema_warmup=True,
     ),
     training=base.Training(
-      steps=6500, batch_size=16, log_every=50, checkpoint_every=1000
+      steps=5500, batch_size=16, log_every=50, checkpoint_every=1000
     ),
     evaluation=base.Evaluation(
       batch_size=32,
       # Fresh noise at every step mends what the first steps got wrong, and
       # with so few pixels they often do: see docs/experiments.md.
       sampler=base.Sampler(name='ddpm_small', steps=40, td=5.0),
+      segments_by='class_and_id',
       min_segment_pixels=12,
     ),
   )
