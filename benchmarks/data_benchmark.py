@@ -78,7 +78,8 @@ def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
     make = clips.train_clips if videos else pipeline.train_dataset
     batches = make(dataset, config)
   elif what == 'evaluation':
-    batches = pipeline.eval_dataset(dataset, config).repeat()
+    make = clips.eval_frames if videos else pipeline.eval_dataset
+    batches = make(dataset, config).repeat()
   else:
 
     def decode(index):
