@@ -239,8 +239,8 @@ class Evaluation(hyperparams.Config):
   batch_size: int = 16  # Global.
   sampler: Sampler = dataclasses.field(default_factory=Sampler)
   # What a predicted segment is. 'id': the pixels of an instance id, with their
-  # majority class (the paper). 'class_and_id': those of a class and an id, and
-  # all pixels of a class of stuff.
+  # majority class (the paper). 'class_and_id': of things, the pixels of a class
+  # and an id; of stuff, all pixels of a class.
   segments_by: str = 'id'
   min_segment_pixels: int = 0  # Smaller predicted segments become void.
   weights: str = 'ema'  # 'ema' or 'online'.

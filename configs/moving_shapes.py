@@ -19,7 +19,6 @@ def moving_shapes() -> base.Experiment:
   # within a few hundred steps: see docs/experiments.md.
   config.optimizer.learning_rate = 2e-2
   config.optimizer.base_fan_in = 16
-  config.training.steps = 5500
   # All videos side by side.
   config.evaluation.batch_size = config.data.moving_shapes.eval_examples
   # The past tells most of what the first steps of a lone frame must settle.

@@ -185,6 +185,12 @@ def _check_video(config: base.Experiment) -> None:
       lambda x: x <= 21,
       'at most 21, since J&F of DAVIS takes 20 proposals beside the background',
     )
+    _require(
+      config,
+      'evaluation.segments_by',
+      lambda x: x == 'id',
+      "'id', since J&F of DAVIS knows no classes",
+    )
 
 
 def _require(config, field, condition, meaning):

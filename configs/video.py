@@ -157,4 +157,5 @@ def kitti_step_small() -> base.Experiment:
     name='ddpm_small', steps=80, td=5.0, schedule=base.exponential_schedule()
   )
   config.evaluation.video.first_frame_steps = 300
+  config.evaluation.segments_by = 'class_and_id'
   return config

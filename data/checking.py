@@ -75,14 +75,14 @@ def check(
     PermissionError: If a folder may not be entered.
   """
   known = _read_journal(journal)
-  segments, sizes, missing, todo = {}, {}, {}, []
+  segments, sizes, bad, todo = {}, {}, {}, []
   for split, listed in frames.items():
     for frame in listed:
       key = builders.checked_key(split, frame)
       try:
         stamp = _stamp(frame)
-      except FileNotFoundError as error:
-        missing[key] = f'{error.filename} does not exist'
+      except (FileNotFoundError, NotADirectoryError) as error:
+        bad[key] = f'{error.filename} does not exist'
         continue
       stored = known.get(key)
       if stored and stored[0] == stamp:
@@ -90,11 +90,13 @@ def check(
         segments[key] = [source.Segment(*row) for row in stored[2]]
       else:
         todo.append((key, stamp, frame))
-  if missing and not skip_bad:
-    first, *others = missing.values()
-    more = f', nor do those of {len(others)} other frames' if others else ''
-    raise source.BadFile(f'{first}{more}: fetch or unpack them again')
-  bad = missing
+  if bad and not skip_bad:
+    first, *others = bad.values()
+    more = f', and {len(others)} other frames lack a file too' if others else ''
+    raise source.BadFile(
+      f'{first}{more}: fetch or unpack it again, or correct its name where an '
+      'annotation has it'
+    )
   total = len(bad) + len(segments) + len(todo)
   progress = Progress('checked', total)
   progress.skip(len(bad) + len(segments))
@@ -174,10 +176,21 @@ def summary(
 
 
 def _stamp(frame: source.Frame) -> list:
-  """What changes when a frame's files or its annotation do."""
+  """What changes when a frame's files or its annotation do.
+
+  Raises:
+    FileNotFoundError, NotADirectoryError: If a file is missing.
+    PermissionError: If a folder may not be entered.
+  """
   stamps = []
   for path in (frame.image, frame.labels):
-    status = paths.status(path)
+    try:
+      status = paths.status(path)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+      raise
+    except OSError:
+      stamps += [0, 0]  # Reading it will say what is wrong.
+      continue
     stamps += [status.st_size, status.st_mtime_ns]
   told = [list(segment) for segment in frame.segments or ()]
   size = list(frame.size) if frame.size else None

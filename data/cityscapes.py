@@ -57,7 +57,8 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
   """The pictures of a split, by name.
 
   Raises:
-    FileNotFoundError: If a folder is missing, or every picture.
+    FileNotFoundError: If a folder is missing, or all of the pictures or of the
+      labels.
     PermissionError: If a folder may not be read.
   """
   images = os.path.join(folder, 'leftImg8bit', split)
@@ -69,11 +70,15 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
       'unpacked' + paths.nearby(folder, _is_root),
     )
   of_images, of_masks = _stems(images, _IMAGE), _stems(masks, _LABELS)
-  if not of_images:
-    raise FileNotFoundError(
-      f'{images} has no *{_IMAGE} in any folder of a city: unpack '
-      'leftImg8bit_trainvaltest.zip there'
-    )
+  for found, root, ending, archive in (
+    (of_images, images, _IMAGE, 'leftImg8bit_trainvaltest.zip'),
+    (of_masks, masks, _LABELS, 'gtFine_trainvaltest.zip'),
+  ):
+    if not found:
+      raise FileNotFoundError(
+        f'{root} has no *{ending} in any folder of a city: unpack {archive} '
+        'there'
+      )
   return [
     source.Frame(
       # The name that the official panoptic files have.

@@ -146,7 +146,7 @@ def pieces(frames: int, max_frames: Optional[int]) -> List[range]:
   """The frames of a video, split into the fewest pieces of about one length.
 
   Args:
-    frames: Of the video.
+    frames: Of the video, one at least.
     max_frames: No piece is longer; None or 0: the video is one piece.
 
   Returns:

@@ -59,7 +59,8 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
   """The frames of a split, by sequence and number.
 
   Raises:
-    FileNotFoundError: If a folder, or a frame between others, is missing.
+    FileNotFoundError: If a folder is missing, or a frame between others, its
+      picture and its labels.
     PermissionError: If a folder may not be read.
     ValueError: If a sequence holds what is no frame.
   """
@@ -75,22 +76,23 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
         f'{_list_of(folder, split)} names the sequence; unpack the archive of '
         'DAVIS again, or remove the name',
       )
-    of_images = source.numbered(paths.listing(images), '.jpg', images, 0)
-    of_masks = source.numbered(paths.listing(masks), '.png', masks, 0)
-    for name in sorted(set(paths.listing(images)) - set(of_images))[:1]:
-      raise ValueError(
-        f'{os.path.join(images, name)} is no frame <number>.jpg: remove it'
-      )
-    if len(of_images) != len(of_masks):
-      raise FileNotFoundError(
-        f'{masks} has {len(of_masks)} frames, but {images} has '
-        f'{len(of_images)}: unpack the archive of DAVIS again'
-      )
-    for number, name in enumerate(of_masks):
+    of_images = paths.listing(images)
+    for name in of_images:
+      stem, ending = os.path.splitext(name)
+      if ending != '.jpg' or not stem.isdigit():
+        raise ValueError(
+          f'{os.path.join(images, name)} is no frame <number>.jpg: remove it'
+        )
+    # One of the two may be missing, which the check of files finds.
+    present = {f'{os.path.splitext(name)[0]}.png' for name in of_images}
+    present.update(paths.listing(masks))
+    names = source.numbered(present, '.png', images, 0)
+    for number, name in enumerate(names):
+      stem = os.path.splitext(name)[0]
       frames.append(
         source.Frame(
           name=f'{sequence}/{name}',
-          image=os.path.join(images, of_images[number]),
+          image=os.path.join(images, f'{stem}.jpg'),
           labels=os.path.join(masks, name),
           image_id=len(frames) + 1,
           sequence=sequence,

@@ -18,6 +18,7 @@ Scores a result against ground truth:
     --pred_json=result.json --pred_folder=result
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -78,6 +79,7 @@ class ResultWriter:
     self._temporary = self._json.with_name(self._json.name + '.tmp')
     self._file = self._temporary.open('w', encoding='utf-8')
     self._file.write('{"annotations": [')
+    self._done = False
 
   def add(
     self,
@@ -133,11 +135,12 @@ class ResultWriter:
 
   def close(self) -> None:
     """Ends the JSON, which has its name from then on; once."""
-    if self._file.closed:
+    if self._done:
       return
     with self._file:
       self._file.write(f'], "categories": {json.dumps(self._categories)}}}')
     os.replace(self._temporary, self._json)
+    self._done = True
 
   def __enter__(self) -> 'ResultWriter':
     return self
@@ -146,7 +149,9 @@ class ResultWriter:
     if error_type is None:
       self.close()
     else:
-      self._file.close()
+      # What is still to be written may not fit on a full disk.
+      with contextlib.suppress(OSError):
+        self._file.close()
       self._temporary.unlink(missing_ok=True)
 
 

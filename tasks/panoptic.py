@@ -38,7 +38,8 @@ class Panoptic:
     step = self._show_step
     if config.training.jit_compile:
       step = tf.function(step, jit_compile=True, autograph=False)
-    # Traced once, however often pictures are made.
+    # Traced once, however often pictures are made; as in evaluation, what a
+    # replica does is compiled, not the distribution to replicas.
     self._show = tf.function(
       lambda strategy, *args: strategy.run(step, args=args), autograph=False
     )

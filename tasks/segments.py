@@ -4,15 +4,7 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from configs import base
 from data import labels
-
-
-def num_ids(config: base.Experiment) -> int:
-  """How many ids there may be in one frame of a video, 0 included."""
-  by_id = config.evaluation.segments_by == 'id'
-  kinds = 1 if by_id else config.model.num_classes
-  return kinds * config.model.max_instances
 
 
 def by_class_and_id(
@@ -20,9 +12,10 @@ def by_class_and_id(
 ) -> np.ndarray:
   """Makes of each class and id an id of its own, and of each class of stuff.
 
-  A thing is a class and an instance id, and stuff has a class alone (Kirillov
-  et al. 2019, section 3.1). So neither pixels of two classes that share an id
-  nor stuff of two ids lose anything. The new ids do not depend on the frame.
+  A thing is a class and an instance id, and stuff has a class alone, whatever
+  its id (Kirillov et al. 2019, section 3.1). So neither pixels of two classes
+  that share an id nor stuff of two ids lose anything. The new ids do not depend
+  on the frame.
 
   Args:
     label_map: integers `[h, w, 2]`, class and instance id, 0 for void.
@@ -34,9 +27,8 @@ def by_class_and_id(
   """
   class_map, ids = np.moveaxis(label_map.astype(np.int64), -1, 0)
   is_stuff = np.array([False] + [not c.isthing for c in classes.categories])
-  known = (class_map > 0) & (ids > 0)
   ids = np.where(is_stuff[class_map], 1, ids)
-  # The first class keeps its ids: those of a set without classes stay small.
+  known = (class_map > 0) & (ids > 0)
   ids = np.where(known, (class_map - 1) * max_instances + ids, 0)
   return np.stack([class_map, ids], axis=-1)
 

@@ -9,7 +9,7 @@ import numpy as np
 from configs import base
 from data import clips, contract, labels
 from metrics import j_and_f, region_boundary, stq, tubes, video_maps, vpq
-from tasks import panoptic, segments
+from tasks import panoptic
 
 # The score that counts, by `evaluation.video.metric`.
 METRICS = {'stq': 'STQ', 'j_and_f': 'J_and_F'}
@@ -68,10 +68,10 @@ class Scorer:
       self._dataset.classes,
     )
     # Nothing is remembered from one piece of a video to the next, so an id of
-    # both is two objects.
+    # both is two objects. Those of another class may share a number.
     piece = bisect.bisect(self._ends[sequence], frame)
     if piece:
-      shift = piece * segments.num_ids(self._config)
+      shift = piece * self._config.model.max_instances
       segment_ids = np.where(segment_ids > 0, segment_ids + shift, 0)
       found = [{**segment, 'id': segment['id'] + shift} for segment in found]
     self._scores.update(

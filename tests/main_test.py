@@ -36,6 +36,13 @@ import main  # noqa: E402  Its flags are defined once the configs are there.
       'model.past_masks is 1; it must be 2, one for each of',
     ),
     (
+      [
+        '--experiment=davis',
+        '--params_override=evaluation.segments_by=class_and_id',
+      ],
+      "evaluation.segments_by is 'class_and_id'; it must be 'id', since J&F",
+    ),
+    (
       ['--experiment=davis', '--params_override=model.max_instances=256'],
       'model.max_instances is 256; it must be at most 21',
     ),

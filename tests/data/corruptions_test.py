@@ -191,7 +191,7 @@ _COCO = {
   'missing labels': (_remove(LABELS), f'{LABELS} does not exist: fetch'),
   'several missing': (
     lambda root: [path.unlink() for path in (root / 'val2017').iterdir()],
-    'val2017/.*jpg does not exist, nor do those of 2 other frames: fetch',
+    'val2017/.*jpg does not exist, and 2 other frames lack a file too: fetch',
   ),
   'missing folder': (
     _rename('val2017', 'val'),
@@ -327,13 +327,18 @@ _TREES = {
   ),
   'davis: missing frame': (
     'davis',
-    _remove('JPEGImages/480p/bear/00001.jpg'),
+    lambda root: [path.unlink() for path in root.rglob('bear/00001.*')],
     'bear lacks frame 1, between 0 and 3',
   ),
-  'davis: first frame missing': (
+  'davis: picture missing': (
+    'davis',
+    _remove('JPEGImages/480p/bear/00001.jpg'),
+    'bear/00001.jpg does not exist: fetch',
+  ),
+  'davis: first labels missing': (
     'davis',
     _remove('Annotations/480p/bear/00000.png'),
-    'bear lacks frame 0',
+    'bear/00000.png does not exist: fetch',
   ),
   'davis: unknown sequence': (
     'davis',

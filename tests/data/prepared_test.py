@@ -19,6 +19,7 @@ from data import (
   cityscapes,
   clips,
   coco,
+  coco_classes,
   datasets,
   davis,
   kitti_step,
@@ -230,28 +231,52 @@ def test_skip_bad_leaves_out_and_lists(tmp_path, capsys):
   assert dataset.file_name(dataset.image_ids[0]).startswith('bochum')
 
 
+def _coco_categories():
+  return [
+    {'id': c.id, 'name': c.name, 'isthing': int(c.isthing)}
+    for c in coco_classes.class_table().categories
+  ]
+
+
+def _second_clip(root):
+  """Adds a clip to DAVIS' training split."""
+  for part in ('JPEGImages', 'Annotations'):
+    shutil.copytree(root / f'{part}/480p/bear', root / f'{part}/480p/cat')
+  (root / 'ImageSets/2017/train.txt').write_text('bear\ncat\n')
+
+
 @pytest.mark.parametrize(
-  ('tree', 'missing', 'left'),
+  ('kind', 'missing', 'left'),
   [
     ('cityscapes', 'leftImg8bit/train/aachen/*.png', 1),
     ('cityscapes', 'gtFine/train/aachen/*.png', 1),
     # A video of four frames is left without the other of three.
     ('kitti_step', 'images/train/0001/000001.png', 4),
     ('kitti_step', 'panoptic_maps/train/0001/000001.png', 4),
-    ('coco', 'train2017/000000000010.jpg', 2),
-    ('coco', 'annotations/panoptic_train2017/000000000010.png', 2),
+    ('panoptic_folder', 'train2017/000000000010.jpg', 2),
+    (
+      'panoptic_folder',
+      'annotations/panoptic_train2017/000000000010.png',
+      2,
+    ),
+    ('coco_panoptic', 'train2017/000000000010.jpg', 2),
+    ('coco_panoptic', 'annotations/panoptic_train2017/000000000010.png', 2),
+    ('davis', 'JPEGImages/480p/cat/00001.jpg', 4),
+    ('davis', 'Annotations/480p/cat/00003.png', 4),
   ],
 )
 def test_skip_bad_leaves_out_frames_that_lack_a_file(
-  tmp_path, capsys, tree, missing, left
+  tmp_path, capsys, kind, missing, left
 ):
   root, data = tmp_path / 'official', str(tmp_path / 'data')
-  kind, split = tree, 'train'
-  if tree == 'coco':
-    kind, split = 'panoptic_folder', 'train2017'
-    trees.coco(root, split)
+  split = 'train'
+  if kind in ('panoptic_folder', 'coco_panoptic'):
+    split = 'train2017'
+    trees.coco(root, split, categories=_coco_categories())
   else:
-    getattr(trees, tree)(root)
+    getattr(trees, kind)(root)
+  if kind == 'davis':
+    _second_clip(root)
   (path,) = root.glob(missing)
   path.unlink()
   with pytest.raises(source.BadFile, match=f'{path.name} does not exist'):
@@ -276,10 +301,7 @@ def test_skip_bad_leaves_out_whole_videos(tmp_path):
 def test_skip_bad_leaves_out_videos_that_tfds_would_stumble_over(tmp_path):
   trees.davis(tmp_path / 'official')
   root = tmp_path / 'official'
-  # A second clip for training, whose labels are cut short.
-  for part in ('JPEGImages', 'Annotations'):
-    shutil.copytree(root / f'{part}/480p/bear', root / f'{part}/480p/cat')
-  (root / 'ImageSets/2017/train.txt').write_text('bear\ncat\n')
+  _second_clip(root)
   path = root / 'Annotations/480p/cat/00001.png'
   path.write_bytes(path.read_bytes()[:-40])
   prepare.prepare('davis', str(root), str(tmp_path / 'data'), True)

@@ -396,6 +396,19 @@ def test_a_closed_writer_stays_closed(tmp_path):
   assert path.read_bytes() == before
 
 
+def test_a_full_disk_does_not_hide_the_error(tmp_path):
+  path = tmp_path / 'result.json'
+  with (
+    pytest.raises(KeyError, match='the reason'),
+    panoptic_files.ResultWriter(tmp_path / 'png', path, CATEGORIES) as writer,
+  ):
+    writer._file.close()
+    writer._file = open('/dev/full', 'w')
+    writer._file.write('something')
+    raise KeyError('the reason')
+  assert not list(tmp_path.glob('*.json*'))
+
+
 def test_memory_does_not_grow_with_the_segments(tmp_path):
   ids = np.arange(900).reshape(30, 30) // 30 + 1
   found = [{'id': i, 'category_id': 1} for i in range(1, 31)]

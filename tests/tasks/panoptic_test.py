@@ -275,6 +275,13 @@ def test_pictures(examples, compiled, one_device):
   assert pictures['trajectory'].shape == (rows * 132 - 4, 3 * 132 - 4, 3)
 
 
+@pytest.mark.slow
+def test_pictures_are_compiled_in_each_replica(two_cpus):
+  with two_cpus.scope():
+    task, model = _task(evaluation__num_pictures=1, training__jit_compile=True)
+  assert set(task.pictures(model, two_cpus)) == {'predictions', 'trajectory'}
+
+
 def test_no_pictures(one_device):
   task, model = _task(evaluation__num_pictures=0)
   assert task.pictures(model, one_device) == {}

@@ -1,6 +1,5 @@
 import numpy as np
 
-from configs import base
 from data import labels
 from tasks import segments
 
@@ -82,22 +81,9 @@ def _by_class_and_id(classes, ids, max_instances=8):
 
 def test_a_class_and_an_id_is_a_segment_and_so_is_a_class_of_stuff():
   segment_ids, listed = _by_class_and_id(
-    [[1, 1, 3, 2, 2, 3, 0, 1]], [[5, 7, 5, 5, 7, 5, 5, 0]]
+    [[1, 1, 3, 2, 2, 3, 0, 1, 2]], [[5, 7, 5, 5, 7, 5, 5, 0, 0]]
   )
-  # Two cups, a cat with the id of one of them, the sky of two ids; void where
-  # either is.
-  np.testing.assert_array_equal(segment_ids, [[5, 7, 21, 9, 9, 21, 0, 0]])
+  # Two cups, a cat with the id of one of them, the sky of three ids; void where
+  # the class is, or a thing's id.
+  np.testing.assert_array_equal(segment_ids, [[5, 7, 21, 9, 9, 21, 0, 0, 9]])
   assert _found(listed) == {5: 10, 7: 10, 9: 20, 21: 30}
-
-
-def test_ids_of_class_and_id_fit_their_number():
-  every = np.stack(np.meshgrid(range(4), range(8)), axis=-1)
-  ids = segments.by_class_and_id(every, _CLASSES, 8)[..., 1]
-  config = base.Experiment()
-  config.model.num_classes, config.model.max_instances = 4, 8
-  assert segments.num_ids(config) == 8
-  config.evaluation.segments_by = 'class_and_id'
-  assert ids.max() < segments.num_ids(config)
-  # DAVIS' objects are of one class, and keep their ids.
-  config.model.num_classes = 1
-  assert segments.num_ids(config) == 8
