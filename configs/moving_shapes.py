@@ -21,9 +21,13 @@ def moving_shapes() -> base.Experiment:
   config.optimizer.base_fan_in = 16
   # All videos side by side.
   config.evaluation.batch_size = config.data.moving_shapes.eval_examples
+  # What is copied from the past is not learned from the image; and the first
+  # frame, which all others copy, has no past.
+  config.data.augmentation.withheld_past = 0.5
   # The past tells most of what the first steps of a lone frame must settle.
   config.evaluation.sampler.steps = 20
-  config.evaluation.video.first_frame_steps = 40
+  config.evaluation.sampler.td = 3.0
+  config.evaluation.video.first_frame_steps = 80
   return config
 
 
@@ -35,6 +39,6 @@ def moving_shapes_frames() -> base.Experiment:
   """
   config = moving_shapes()
   config.model.past_masks = 0
-  config.evaluation.sampler.steps = 40
+  config.evaluation.sampler.steps = 80
   config.evaluation.video.first_frame_steps = 0
   return config
