@@ -39,6 +39,6 @@ def moving_shapes_frames() -> base.Experiment:
   """
   config = moving_shapes()
   config.model.past_masks = 0
-  config.evaluation.sampler.steps = 80
+  config.evaluation.sampler = shapes.shapes().evaluation.sampler
   config.evaluation.video.first_frame_steps = 0
   return config
