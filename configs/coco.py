@@ -141,11 +141,9 @@ def coco_panoptic_small() -> base.Experiment:
     ),
     evaluation=base.Evaluation(
       batch_size=1,
-      # Few steps decide on the ids of a large segment's parts one by one.
-      sampler=base.Sampler(
-        name='ddpm_small', steps=120, td=5.0, schedule=noise
-      ),
+      sampler=base.Sampler(name='ddpm_small', steps=40, td=5.0, schedule=noise),
       segments_by='class_and_id',
-      min_segment_pixels=40,
+      # Of a photo as COCO has them, about one of the mask's pixels.
+      min_segment_pixels=300,
     ),
   )

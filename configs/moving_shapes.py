@@ -28,6 +28,8 @@ def moving_shapes() -> base.Experiment:
   config.evaluation.sampler.steps = 20
   config.evaluation.sampler.td = 3.0
   config.evaluation.video.first_frame_steps = 80
+  # STQ punishes void.
+  config.evaluation.min_segment_pixels = 12
   return config
 
 
