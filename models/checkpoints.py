@@ -154,7 +154,10 @@ class Report:
       ('in the file, not used', self.unused),
     ):
       if names:
-        lines.append(f'  {len(names)} {title}: {_summary(names)}')
+        # A shape tells what is wrong, so these are never summed up.
+        whole = names is self.mismatched
+        listed = ', '.join(names) if whole else _summary(names)
+        lines.append(f'  {len(names)} {title}: {listed}')
     return '\n'.join(lines)
 
 

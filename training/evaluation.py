@@ -86,6 +86,8 @@ def continuous_eval(
       try:
         evaluation.score(path)
       except tf.errors.NotFoundError:
+        if tf.io.gfile.exists(f'{path}.index'):
+          raise  # Something else was not found.
         progress.say(f'{path} was deleted before it was scored.')
     if step >= task.config.training.steps:
       return

@@ -133,6 +133,12 @@ def test_report_says_what_did_not_fit(tmp_path):
   assert 'in the file, not used: model/decoder' in text
 
 
+def test_every_wrong_shape_is_told():
+  wrong = [f'decoder/conv_in/{i} (file [1], model [2])' for i in range(9)]
+  text = str(checkpoints.Report('file', ['a'], [], wrong, [], []))
+  assert all(line in text for line in wrong)
+
+
 def test_report_of_a_detection_checkpoint_names_its_decoder():
   model = golden.build('pix2seq_ar_c4')
   folder = pathlib.Path(golden.checkpoint('pix2seq_ar_c4')).parent

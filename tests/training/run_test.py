@@ -21,6 +21,16 @@ def _metrics(folder):
   return {json.loads(line)['step']: json.loads(line) for line in lines}
 
 
+def _tags(folder):
+  """The names of all that TensorBoard shows of a folder."""
+  return {
+    value.tag
+    for path in folder.glob('events*')
+    for event in tf.compat.v1.train.summary_iterator(str(path))
+    for value in event.summary.value
+  }
+
+
 def test_train_and_evaluate_keeps_the_last_and_the_best(one_device, tmp_path):
   config = loop_fakes.config(
     evaluation__every=4, training__keep_checkpoints=2, training__steps=14
@@ -34,8 +44,12 @@ def test_train_and_evaluate_keeps_the_last_and_the_best(one_device, tmp_path):
   assert score == {'step': 8, 'metric': 'score', 'value': 0.7}
   assert list(_metrics(tmp_path)) == [4, 8, 12, 14]
   assert (tmp_path / 'pictures' / 'answers-14.png').exists()
-  assert list((tmp_path / 'train').glob('events*'))
-  assert list((tmp_path / 'eval').glob('events*'))
+  assert _tags(tmp_path / 'train') == {
+    *('loss', 'squared', 'absolute', 'gradient_norm', 'learning_rate'),
+    *('steps_per_second', 'seconds_per_step'),
+  }
+  assert 'score' in _tags(tmp_path / 'eval')
+  assert _tags(tmp_path / 'pictures') == {'answers'}
   best = tf.train.latest_checkpoint(str(tmp_path / 'best'))
   assert tf.train.load_variable(best, 'step/.ATTRIBUTES/VARIABLE_VALUE') == 8
   # Nothing is left to be done the second time.
@@ -179,6 +193,20 @@ def test_continuous_eval_scores_new_checkpoints_only(one_device, tmp_path):
   task = loop_fakes.FakeTask(config)
   evaluation.continuous_eval(task, one_device, str(tmp_path), timeout=1)
   assert not task.seen
+
+
+def test_continuous_eval_says_what_else_is_missing(
+  one_device, tmp_path, monkeypatch
+):
+  task = loop_fakes.FakeTask(loop_fakes.config())
+  run.train(task, one_device, str(tmp_path))
+
+  def new_scorer(run=0):
+    raise tf.errors.NotFoundError(None, None, 'photo.jpg')
+
+  monkeypatch.setattr(task, 'new_scorer', new_scorer)
+  with pytest.raises(tf.errors.NotFoundError, match='photo.jpg'):
+    evaluation.continuous_eval(task, one_device, str(tmp_path), timeout=1)
 
 
 def test_xla_over_several_cpus_is_refused(two_cpus, tmp_path):
