@@ -190,8 +190,8 @@ def _stamp(frame: source.Frame) -> list:
       raise
     except OSError:
       stamps += [0, 0]  # Reading it will say what is wrong.
-      continue
-    stamps += [status.st_size, status.st_mtime_ns]
+    else:
+      stamps += [status.st_size, status.st_mtime_ns]
   told = [list(segment) for segment in frame.segments or ()]
   size = list(frame.size) if frame.size else None
   return [*stamps, size, told]

@@ -76,16 +76,15 @@ def list_frames(folder: str, split: str) -> List[source.Frame]:
         f'{_list_of(folder, split)} names the sequence; unpack the archive of '
         'DAVIS again, or remove the name',
       )
-    of_images = paths.listing(images)
-    for name in of_images:
+    # One of the two may be missing, which the check of files finds.
+    present = set(paths.listing(masks))
+    for name in paths.listing(images):
       stem, ending = os.path.splitext(name)
       if ending != '.jpg' or not stem.isdigit():
         raise ValueError(
           f'{os.path.join(images, name)} is no frame <number>.jpg: remove it'
         )
-    # One of the two may be missing, which the check of files finds.
-    present = {f'{os.path.splitext(name)[0]}.png' for name in of_images}
-    present.update(paths.listing(masks))
+      present.add(f'{stem}.png')
     names = source.numbered(present, '.png', images, 0)
     for number, name in enumerate(names):
       stem = os.path.splitext(name)[0]

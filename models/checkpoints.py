@@ -24,6 +24,7 @@ import tensorflow as tf
 import tf_keras
 
 _VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
+_MOST = 6  # Names in a message; more are summed up.
 
 # Our paths to the published ones; every rule that matches is applied, in turn.
 _PUBLISHED = [
@@ -147,21 +148,19 @@ class Report:
 
   def __str__(self) -> str:
     lines = [f'{self.source}: {len(self.loaded)} weights loaded']
-    for title, names in (
-      ('extended by zeros', self.extended),
-      ('of another shape, not loaded', self.mismatched),
-      ('not in the file, left as they were', self.missing),
-      ('in the file, not used', self.unused),
+    for title, names, most in (
+      ('extended by zeros', self.extended, _MOST),
+      # Their shapes tell what is wrong.
+      ('of another shape, not loaded', self.mismatched, len(self.mismatched)),
+      ('not in the file, left as they were', self.missing, _MOST),
+      ('in the file, not used', self.unused, _MOST),
     ):
       if names:
-        # A shape tells what is wrong, so these are never summed up.
-        whole = names is self.mismatched
-        listed = ', '.join(names) if whole else _summary(names)
-        lines.append(f'  {len(names)} {title}: {listed}')
+        lines.append(f'  {len(names)} {title}: {_summary(names, most)}')
     return '\n'.join(lines)
 
 
-def _summary(names: List[str], most: int = 6) -> str:
+def _summary(names: List[str], most: int = _MOST) -> str:
   """Names, or the counts of their first parts where they are many."""
   if len(names) <= most:
     return ', '.join(names)
