@@ -162,6 +162,7 @@ def training_step(
   label_map = tf.random.uniform(
     [batch, *c.mask_size, 2], 0, tf.reduce_min(limits), tf.int32
   )
+  seeds = tf.zeros([batch, 2], tf.int64)
   average = pix2seq_d.Pix2SeqD(c)
   average.build_weights()
   variables = model.trainable_variables
@@ -171,9 +172,7 @@ def training_step(
   @tf.function(autograph=False)
   def update():
     with tf.GradientTape() as tape:
-      loss, _ = model.loss(
-        image, label_map, tf.constant([0, 0]), experiment.loss
-      )
+      loss, _ = model.loss(image, label_map, seeds, experiment.loss)
     gradients = [
       tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)
     ]

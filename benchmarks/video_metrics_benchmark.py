@@ -15,7 +15,7 @@ import collections
 import statistics
 import time
 
-import cv2
+import cv2  # Comes with tf-models-official.
 import numpy as np
 from absl import app, flags
 

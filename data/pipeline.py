@@ -2,8 +2,8 @@
 
 `contract.Dataset` says what a data set is; `clips` makes batches of videos.
 
-Which example a place in the stream holds, and how it is augmented, depends on
-nothing but the training's seed and that place.
+Which example a place in the stream holds, how it is augmented and noised,
+depends on nothing but the training's seed and that place.
 """
 
 from typing import Callable, Dict, Optional, Sequence
@@ -15,7 +15,8 @@ from configs import base
 from data import blobs, contract, labels, transforms
 
 # What a stream of random numbers is for.
-_ORDER, _AUGMENTATION, _INSTANCE_IDS, _WITHHELD = range(4)
+_PURPOSES = 5
+_ORDER, _AUGMENTATION, _INSTANCE_IDS, _WITHHELD, _LOSS = range(_PURPOSES)
 
 
 def train_dataset(
@@ -40,8 +41,8 @@ def train_dataset(
   Returns:
     Batches of the worker's share b of the global batch: 'image' float32
     `[b, H, W, 3]` in [0, 1]; 'label_map' int32 `[b, h, w, 2]`, class and
-    instance id; 'dropped' int32 `[b]`, how many segments are void because
-    there were more of them than ids.
+    instance id; 'seed' int64 `[b, 2]`, of what the loss draws; 'dropped' int32
+    `[b]`, how many segments are void because there were more of them than ids.
 
   Raises:
     ValueError: If the batch cannot be shared among the workers.
@@ -273,7 +274,7 @@ def training_batches(
 def draw_ids(
   batch: Dict[str, tf.Tensor], config: base.Experiment
 ) -> Dict[str, tf.Tensor]:
-  """Gives the segments of each example their ids; 'counter' is its place."""
+  """Draws each example's ids, and seeds its loss; 'counter' is its place."""
   label_map, dropped = labels.draw_instance_ids(
     batch['label_map'],
     config.model.max_instances,
@@ -283,6 +284,7 @@ def draw_ids(
   return {
     'image': batch['image'],
     'label_map': tf.ensure_shape(label_map, batch['label_map'].shape),
+    'seed': _seed(config.training.seed, _LOSS, batch['counter']),
     'dropped': tf.ensure_shape(dropped, batch['counter'].shape),
   }
 
@@ -325,5 +327,7 @@ def _share(batch_size: int, input_context, name: str) -> Sequence[int]:
 
 def _seed(seed: int, purpose: int, counter: tf.Tensor) -> tf.Tensor:
   """int64 `[..., 2]`: a key for the stateless operations."""
-  stream = tf.fill(tf.shape(counter), tf.constant(seed * 4 + purpose, tf.int64))
+  stream = tf.fill(
+    tf.shape(counter), tf.constant(seed * _PURPOSES + purpose, tf.int64)
+  )
   return tf.stack([stream, counter], axis=-1)

@@ -147,17 +147,60 @@ class Report:
   unused: List[str]
 
   def __str__(self) -> str:
+    """A few lines; of many names only how many begin alike."""
     lines = [f'{self.source}: {len(self.loaded)} weights loaded']
-    for title, names, most in (
-      ('extended by zeros', self.extended, _MOST),
+    for title, names in self._groups():
       # Their shapes tell what is wrong.
-      ('of another shape, not loaded', self.mismatched, len(self.mismatched)),
-      ('not in the file, left as they were', self.missing, _MOST),
-      ('in the file, not used', self.unused, _MOST),
-    ):
+      most = len(names) if names is self.mismatched else _MOST
       if names:
         lines.append(f'  {len(names)} {title}: {_summary(names, most)}')
     return '\n'.join(lines)
+
+  def listing(self) -> str:
+    """Every name, a line each."""
+    groups = [('loaded', self.loaded), *self._groups()]
+    return '\n'.join([self.source, *_listed(groups)])
+
+  def _groups(self) -> List[Tuple[str, List[str]]]:
+    return [
+      ('extended by zeros', self.extended),
+      ('of another shape, not loaded', self.mismatched),
+      ('not in the file, left as they were', self.missing),
+      ('in the file, not used', self.unused),
+    ]
+
+
+@dataclasses.dataclass
+class Reports:
+  """What loading several checkpoints did.
+
+  Attributes:
+    reports: of each, in their order.
+    never: weights that none of them gave.
+  """
+
+  reports: List[Report]
+  never: List[str]
+
+  def __str__(self) -> str:
+    """A few lines; of many names only how many begin alike."""
+    lines = [str(report) for report in self.reports]
+    if self.never:
+      lines.append(f'never trained, random: {_summary(self.never)}')
+    return '\n'.join(lines)
+
+  def listing(self) -> str:
+    """Every name, a line each."""
+    texts = [report.listing() for report in self.reports]
+    texts += _listed([('never trained, random', self.never)])
+    return '\n'.join(texts) + '\n'
+
+
+def _listed(groups: Iterable[Tuple[str, List[str]]]) -> Iterator[str]:
+  for title, names in groups:
+    if names:
+      yield f'{len(names)} {title}:'
+      yield from (f'  {name}' for name in names)
 
 
 def _summary(names: List[str], most: int = _MOST) -> str:
@@ -264,7 +307,7 @@ def load(model: tf_keras.Model, path: str, weights: str = 'ema') -> Report:
 
 def load_all(
   model: tf_keras.Model, paths: Sequence[str], weights: str = 'ema'
-) -> str:
+) -> Reports:
   """Reads weights from several checkpoints, later ones over earlier ones.
 
   Args:
@@ -285,10 +328,7 @@ def load_all(
     for name in named_weights(model)
     if not any(name in r.loaded or name in r.extended for r in reports)
   ]
-  lines = [str(report) for report in reports]
-  if never:
-    lines.append(f'never trained, random: {_summary(never)}')
-  return '\n'.join(lines)
+  return Reports(reports, never)
 
 
 def _candidates(name: str, bottleneck: bool, weights: str) -> List[str]:

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import layers, resnet
+from models import layers, randomness, resnet
 
 
 class Encoded(NamedTuple):
@@ -48,7 +48,7 @@ class ImageEncoder(tf_keras.layers.Layer):
     ]
     self.output_ln = layers.layer_norm('output_ln')
 
-  def call(self, image, training=False, rng: Optional[layers.Rng] = None):
+  def call(self, image, training=False, rng: Optional[randomness.Rng] = None):
     pyramid = self.resnet(image, training=training)
     _, rows, cols, channels = pyramid[-1].shape
     x = tf.reshape(pyramid[-1], [-1, rows * cols, channels])

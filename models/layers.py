@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from models import randomness
+
 KeysValues = Tuple[tf.Tensor, tf.Tensor]
 
 
@@ -27,40 +29,35 @@ def batch_size(x: tf.Tensor) -> int | tf.Tensor:
   return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
 
 
-class Rng:
-  """Seeds for dropout, all of them functions of one seed.
-
-  Stateless, so that a training step is a function of its seed and a resumed
-  run repeats an uninterrupted one. A fresh object per call of a network gives
-  the same seeds in the same order.
-  """
-
-  def __init__(self, seed: tf.Tensor):
-    self._seed = seed
-    self._count = 0
-
-  def next(self) -> tf.Tensor:
-    self._count += 1
-    return tf.random.experimental.stateless_fold_in(self._seed, self._count)
-
-
 def dropout(
   x: tf.Tensor,
   rate: float,
-  rng: Optional[Rng],
-  noise_shape: Optional[Sequence[Optional[int]]] = None,
+  rng: Optional[randomness.Rng],
+  noise_shape: Optional[Sequence[int]] = None,
 ) -> tf.Tensor:
-  """Dropout in training (with `rng`), identity without."""
+  """Dropout in training (with `rng`), identity without.
+
+  Args:
+    x: `[B, ...]`.
+    rate: share that is dropped.
+    rng: of these B rows.
+    noise_shape: of one row's draws, with 1 where they are shared; None: every
+      number has its own.
+
+  Returns:
+    As `x`, with the same mean.
+  """
   if rng is None or rate == 0.0:
     return x
-  return tf.nn.experimental.stateless_dropout(
-    x, rate, rng.next(), noise_shape=noise_shape
-  )
+  keep = rng.uniform(noise_shape or x.shape[1:]) >= rate
+  return tf.where(keep, x / (1 - rate), tf.zeros([], x.dtype))
 
 
-def drop_path(x: tf.Tensor, rate: float, rng: Optional[Rng]) -> tf.Tensor:
+def drop_path(
+  x: tf.Tensor, rate: float, rng: Optional[randomness.Rng]
+) -> tf.Tensor:
   """Drops a residual branch `[B, s, d]` for whole examples."""
-  return dropout(x, rate, rng, noise_shape=[batch_size(x), 1, 1])
+  return dropout(x, rate, rng, noise_shape=[1, 1])
 
 
 def position_code_1d(positions, dim: int):
@@ -277,7 +274,9 @@ class Attention(tf_keras.layers.Layer):
     """Keys and values `[B, m, heads, head_dim]` of a memory `[B, m, dim]`."""
     return self.key(memory), self.value(memory)
 
-  def call(self, x, keys_values: KeysValues, rng: Optional[Rng] = None):
+  def call(
+    self, x, keys_values: KeysValues, rng: Optional[randomness.Rng] = None
+  ):
     """Attends from `[B, s, dim]`; returns the same shape."""
     keys, values = keys_values
     scores = tf.einsum('bqhe,bkhe->bhqk', self.query(x) * self._scale, keys)
@@ -299,7 +298,7 @@ class Mlp(tf_keras.layers.Layer):
     self.dense1 = tf_keras.layers.Dense(hidden, name='dense1')
     self.dense2 = tf_keras.layers.Dense(dim, name='dense2')
 
-  def call(self, x, rng: Optional[Rng] = None):
+  def call(self, x, rng: Optional[randomness.Rng] = None):
     x = tf.nn.gelu(self.dense1(self.ln(x)), approximate=False)
     return self.dense2(dropout(x, self._drop, rng))
 
@@ -325,7 +324,7 @@ class EncoderLayer(tf_keras.layers.Layer):
     )
     self.mlp = Mlp(hidden, dim, drop_units, name='mlp')
 
-  def call(self, x, rng: Optional[Rng] = None):
+  def call(self, x, rng: Optional[randomness.Rng] = None):
     y = self.ln(x)
     y = self.attention(y, self.attention.keys_values(y), rng)
     x += drop_path(y, self._drop_path, rng)
@@ -352,7 +351,7 @@ class DecoderLayer(tf_keras.layers.Layer):
     self,
     x,
     memory: Optional[KeysValues] = None,
-    rng: Optional[Rng] = None,
+    rng: Optional[randomness.Rng] = None,
   ):
     y = self.self_ln(x)
     x += self.self_attention(y, self.self_attention.keys_values(y))

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import image_encoder, layers, resnet
+from models import image_encoder, layers, randomness, resnet
 
 
 class Modulation(NamedTuple):
@@ -78,7 +78,7 @@ class Block(tf_keras.layers.Layer):
       else None
     )
 
-  def call(self, x, modulation, rng: Optional[layers.Rng] = None):
+  def call(self, x, modulation, rng: Optional[randomness.Rng] = None):
     y = self.conv_0(tf.nn.silu(self.gn_0(x)))
     scale, shift = tf.split(modulation, 2, axis=-1)
     y = tf.nn.silu(self.gn_1(y, scale, shift))
@@ -107,7 +107,7 @@ class Middle(tf_keras.layers.Layer):
     self.gn_out = layers.GroupNorm(dim, name='gn_out')
     self.conv_out = layers.conv(dim, 1, name='conv_out')
 
-  def call(self, x, token, memory, rng: Optional[layers.Rng] = None):
+  def call(self, x, token, memory, rng: Optional[randomness.Rng] = None):
     _, rows, cols, _ = x.shape
     x = self.conv_in(self.gn_in(x))
     x = tf.reshape(x, [-1, rows * cols, self._dim])
@@ -256,7 +256,7 @@ class MaskDecoder(tf_keras.layers.Layer):
     x_t,
     modulation: Modulation,
     context: Context,
-    rng: Optional[layers.Rng] = None,
+    rng: Optional[randomness.Rng] = None,
   ):
     modulations = iter(modulation.blocks)
     x = self.gn_in(self.conv_in.part(x_t, 0) + context.conv_in)

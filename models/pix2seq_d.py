@@ -10,7 +10,15 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import bits, diffusion, image_encoder, layers, losses, mask_decoder
+from models import (
+  bits,
+  diffusion,
+  image_encoder,
+  layers,
+  losses,
+  mask_decoder,
+  randomness,
+)
 
 
 class Pix2SeqD(tf_keras.Model):
@@ -74,7 +82,7 @@ class Pix2SeqD(tf_keras.Model):
     self,
     image: tf.Tensor,
     training: bool = False,
-    rng: Optional[layers.Rng] = None,
+    rng: Optional[randomness.Rng] = None,
   ) -> Optional[image_encoder.Encoded]:
     """What the decoder needs of images; None for an unconditional model."""
     if self.encoder is None:
@@ -139,7 +147,7 @@ class Pix2SeqD(tf_keras.Model):
     self,
     image: tf.Tensor,
     label_map: tf.Tensor,
-    seed: tf.Tensor,
+    seeds: tf.Tensor,
     config: base.Loss,
     past_masks: Optional[tf.Tensor] = None,
   ) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
@@ -148,18 +156,17 @@ class Pix2SeqD(tf_keras.Model):
     Args:
       image: `[B, H, W, 3]`.
       label_map: int32 `[B, h, w, 2]`.
-      seed: int32 `[2]`; all randomness is a function of it.
+      seeds: int64 `[B, 2]`; an example's time, noise and dropout are functions
+        of its own.
       config: weights and schedule.
       past_masks: as for `condition`.
 
     Returns:
       The mean loss, and its part of each group by name.
     """
-    fold_in = tf.random.experimental.stateless_fold_in
-    batch = layers.batch_size(label_map)
-    t = tf.random.stateless_uniform([batch], fold_in(seed, 0))
-    shape = [batch, *self.config.mask_size, 2 * self.config.bits]
-    eps = tf.random.stateless_normal(shape, fold_in(seed, 1))
+    rng = randomness.Rng(seeds)
+    t = rng.uniform([])
+    eps = rng.normal([*self.config.mask_size, 2 * self.config.bits])
     return self.loss_at(
       image,
       label_map,
@@ -167,7 +174,7 @@ class Pix2SeqD(tf_keras.Model):
       eps,
       config,
       training=True,
-      rng=layers.Rng(fold_in(seed, 2)),
+      rng=rng,
       past_masks=past_masks,
     )
 
@@ -179,7 +186,7 @@ class Pix2SeqD(tf_keras.Model):
     eps: tf.Tensor,
     config: base.Loss,
     training: bool = False,
-    rng: Optional[layers.Rng] = None,
+    rng: Optional[randomness.Rng] = None,
     past_masks: Optional[tf.Tensor] = None,
   ) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
     """The loss at given times and noise.
@@ -191,7 +198,7 @@ class Pix2SeqD(tf_keras.Model):
       eps: unit noise `[B, h, w, 2 * n]`.
       config: weights and schedule.
       training: whether batch norm takes the batch's statistics.
-      rng: dropout's seeds; None: no dropout.
+      rng: dropout's random numbers; None: no dropout.
       past_masks: as for `condition`.
 
     Returns:

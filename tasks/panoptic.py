@@ -75,7 +75,7 @@ class Panoptic:
       model.freeze_encoder()
     return model
 
-  def initialize(self, model: pix2seq_d.Pix2SeqD) -> str:
+  def initialize(self, model: pix2seq_d.Pix2SeqD) -> checkpoints.Reports:
     training = self.config.training
     return checkpoints.load_all(
       model, training.init_checkpoint, training.init_weights
@@ -90,14 +90,14 @@ class Panoptic:
   def eval_dataset(self, input_context=None) -> tf.data.Dataset:
     return pipeline.eval_dataset(self.eval_set, self.config, input_context)
 
-  def loss(self, model, batch, seed):
+  def loss(self, model, batch):
     past_masks = batch.get('past_masks')
     if past_masks is not None:
       past_masks = _as_the_model(past_masks, self.config)
     loss, parts = model.loss(
       batch['image'],
       _as_the_model(batch['label_map'], self.config),
-      seed,
+      batch['seed'],
       self.config.loss,
       past_masks,
     )

@@ -5,7 +5,7 @@ from typing import Optional
 import tensorflow as tf
 
 from configs import base
-from models import image_encoder, pix2seq_d
+from models import image_encoder, pix2seq_d, randomness
 
 
 def row_seeds(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
@@ -56,14 +56,9 @@ def sample(
   shape = [*config.mask_size, 2 * config.bits]
 
   def draw(step):
-    def of_row(seed):
-      seed = tf.random.experimental.stateless_fold_in(
-        seed, tf.cast(step, tf.int64)
-      )
-      return tf.random.stateless_normal(shape, seed)
-
-    signature = tf.TensorSpec(shape, tf.float32)
-    return tf.map_fn(of_row, seeds, fn_output_signature=signature)
+    return randomness.draw(
+      tf.random.stateless_normal, shape, seeds, tf.cast(step, tf.int64)
+    )
 
   return model.sample_encoded(
     encoded,

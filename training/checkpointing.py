@@ -4,6 +4,7 @@ A run's folder holds
 
   checkpoint, ckpt-<step>.*     the last few states of the training
   best/                         a copy of the best scored one, and score.json
+  initialization.txt            what its first weights were read from, if so
 """
 
 import json
@@ -117,7 +118,8 @@ def restore_or_initialize(
     state: the state to be set.
     task: loads `init_checkpoint`.
     strategy: the strategy under which the state was built.
-    model_dir: folder of the run.
+    model_dir: folder of the run. What 2. did to each weight is told in its
+      `initialization.txt`.
 
   Returns:
     One sentence that says which of them it was.
@@ -136,6 +138,10 @@ def restore_or_initialize(
     if task.config.training.init_checkpoint:
       report = task.initialize(state.model)
       state.start_average()
+      if strategy_lib.is_chief(strategy):
+        tf.io.gfile.makedirs(model_dir)
+        path = os.path.join(model_dir, 'initialization.txt')
+        files.write_text(path, report.listing())
       source = ', '.join(task.config.training.init_checkpoint)
       return f'Started at step 0 from the weights of {source}: {report}'
   return 'Started at step 0 from fresh weights.'

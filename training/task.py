@@ -21,6 +21,16 @@ class Scorer(Protocol):
     """Returns the scores of all rows taken so far."""
 
 
+class Report(Protocol):
+  """What was loaded into a model."""
+
+  def __str__(self) -> str:
+    """Returns one line or a few."""
+
+  def listing(self) -> str:
+    """Returns the name of every weight, a line each."""
+
+
 class Task(Protocol):
   """What one trains and scores.
 
@@ -45,8 +55,8 @@ class Task(Protocol):
     Weights which the loss does not reach must not be trainable.
     """
 
-  def initialize(self, model: tf_keras.Model) -> str:
-    """Loads `training.init_checkpoint`; returns a report, one line or more."""
+  def initialize(self, model: tf_keras.Model) -> Report:
+    """Loads `training.init_checkpoint`."""
 
   def train_dataset(
     self, start_step: int, input_context: tf.distribute.InputContext
@@ -59,14 +69,15 @@ class Task(Protocol):
     """
 
   def loss(
-    self, model: tf_keras.Model, batch: Tensors, seed: tf.Tensor
+    self, model: tf_keras.Model, batch: Tensors
   ) -> Tuple[tf.Tensor, Tensors]:
-    """Returns the loss of a replica's rows.
+    """Returns the loss of a replica's rows, or of a micro-batch of them.
 
     Args:
       model: from `build_model`.
-      batch: rows of `train_dataset`.
-      seed: int32 [2]; all randomness is a stateless function of it.
+      batch: rows of `train_dataset`. All randomness must be a stateless
+        function of them, so that training does not depend on how a batch is
+        shared out.
 
     Returns:
       The loss, a float32 scalar, mean over the rows; and its parts by name,

@@ -16,8 +16,8 @@ from training import task as task_lib
 class Trainer(orbit.StandardTrainer):
   """Trains a task: losses, gradients, clip, AdamW, averages.
 
-  The steps of a loop run in one `tf.function`. What is random in a step is a
-  function of (training.seed, step, micro-batch, replica) only.
+  The steps of a loop run in one `tf.function`. What is random in a step comes
+  with its batch, so it is the same on any number of replicas.
 
   Attributes:
     output: values of the last loop by name: `loss`, its parts, and
@@ -110,20 +110,10 @@ class Trainer(orbit.StandardTrainer):
       self._config.optimizer, self._config.training.steps, step
     )
 
-  def _seed(self, micro_batch) -> tf.Tensor:
-    """Returns this replica's int32 [2] seed for a micro-batch of this step."""
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    seed = tf.constant([self._config.training.seed, 0])
-    for data in (self._state.step.read_value(), micro_batch, replica):
-      seed = tf.random.experimental.stateless_fold_in(
-        seed, tf.cast(data, tf.int32)
-      )
-    return seed
-
-  def _compute_values(self, batch, seed) -> List[tf.Tensor]:
+  def _compute_values(self, batch) -> List[tf.Tensor]:
     """Returns the gradients of the variables and, last, the losses [n]."""
     with tf.GradientTape() as tape:
-      loss, parts = self._task.loss(self._state.model, batch, seed)
+      loss, parts = self._task.loss(self._state.model, batch)
     gradients = tape.gradient(loss, self._variables)
     unreached = [
       variable.name
@@ -140,7 +130,7 @@ class Trainer(orbit.StandardTrainer):
     return [*(tf.convert_to_tensor(gradient) for gradient in gradients), losses]
 
   def _update_from_batch(self, batch) -> None:
-    self._update(self._values(batch, self._seed(0)))
+    self._update(self._values(batch))
 
   def _accumulate(self, batch, i) -> None:
     """Adds the values of the i-th micro-batch to the totals."""
@@ -150,9 +140,7 @@ class Trainer(orbit.StandardTrainer):
       shape = [self._micro_batches, size, *rows.shape[1:]]
       return tf.reshape(rows, shape)[i]
 
-    values = self._values(
-      tf.nest.map_structure(micro_batch, batch), self._seed(i)
-    )
+    values = self._values(tf.nest.map_structure(micro_batch, batch))
     for total, value in zip(self._totals, values, strict=True):
       tf.raw_ops.AssignAddVariableOp(resource=total.handle, value=value)
 

@@ -145,6 +145,19 @@ def test_an_example_is_not_augmented_alike_twice():
   assert len({labels.tobytes() for labels in batch['label_map']}) > 2
 
 
+def test_every_place_has_a_seed_of_its_own():
+  dataset, config = Numbered(5), _experiment()
+  seeds = []
+  for config.training.seed in (0, 1):
+    for batch in _take(pipeline.train_dataset(dataset, config), 3):
+      assert batch['seed'].dtype == np.int64
+      seeds += map(tuple, batch['seed'].tolist())
+    for counter in range(12):
+      seed = pipeline.augmentation_seed(config, tf.constant(counter, tf.int64))
+      seeds.append(tuple(seed.numpy().tolist()))
+  assert len(seeds) == len(set(seeds)) == 2 * (12 + 12)
+
+
 @pytest.mark.parametrize('count', [1, 8, 9])
 @pytest.mark.parametrize('workers', [1, 2])
 def test_evaluation_sees_every_example_once(count, workers):

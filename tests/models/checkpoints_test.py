@@ -157,7 +157,8 @@ def test_decoder_of_one_checkpoint_and_encoder_of_another(tmp_path):
   encoder_only = tf.train.Checkpoint(encoder=whole.encoder)
   second = _write(tf.train.Checkpoint(model=encoder_only), tmp_path / 'encoder')
   target = tiny.build(seed=4, copy=1)
-  text = checkpoints.load_all(target, [first, second])
+  reports = checkpoints.load_all(target, [first, second])
+  text, listing = str(reports), reports.listing()
   values, of_decoder = _values(target), _values(decoder_only)
   of_encoder = _values(whole)
   for name, value in values.items():
@@ -169,6 +170,11 @@ def test_decoder_of_one_checkpoint_and_encoder_of_another(tmp_path):
   never = text.splitlines()[-1]
   assert never.startswith('never trained, random: encoder_merge/')
   assert 'decoder' not in never and 'encoder/' not in never
+  of_first, of_second = listing.split(second)
+  assert all(f'  {name}\n' in of_first for name in values)
+  assert all(f'  {name}\n' in of_second for name in values)
+  never = listing.split('never trained, random:\n')[1].split()
+  assert never == [n for n in values if n.startswith('encoder_merge/')]
 
 
 @pytest.mark.parametrize('weights', ['ema', 'online'])
@@ -192,7 +198,7 @@ def test_later_checkpoints_win(tmp_path):
     prefixes.append(checkpoint.write(str(tmp_path / f'ckpt-{seed}')))
   expected = _values(model)
   tiny.randomize(model, 4)
-  text = checkpoints.load_all(model, prefixes)
+  text = str(checkpoints.load_all(model, prefixes))
   _assert_equal(_values(model), expected)
   assert 'never' not in text
 

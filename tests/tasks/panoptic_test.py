@@ -245,9 +245,28 @@ def test_loss_has_the_parts_that_it_names():
   task, model = _task()
   batch = next(iter(task.train_dataset(0)))
   assert batch['label_map'][..., 1].numpy().max() <= 7
-  loss, parts = task.loss(model, batch, tf.constant([0, 1]))
+  loss, parts = task.loss(model, batch)
   assert set(parts) == set(task.loss_names)
   assert np.isfinite(loss)
+
+
+def test_loss_of_parts_is_that_of_the_whole():
+  """Noise and dropout go with an example, into whatever part it comes."""
+  task, model = _task(
+    model__encoder__drop_path=0.3,
+    model__encoder__drop_units=0.3,
+    model__decoder__dropout=0.3,
+    training__batch_size=6,
+  )
+  model.freeze_encoder()  # Or its batch norm would see other batches.
+  batch = next(iter(task.train_dataset(0)))
+  whole, _ = task.loss(model, batch)
+  parts = [
+    task.loss(model, {name: rows[part] for name, rows in batch.items()})[0]
+    for part in (slice(0, 2), slice(2, 3), slice(3, 6))
+  ]
+  mean = np.dot([2, 1, 3], parts) / 6
+  assert float(whole) == pytest.approx(mean, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +334,7 @@ def test_model_starts_from_checkpoints_and_may_freeze_the_encoder(tmp_path):
   assert isinstance(model, pix2seq_d.Pix2SeqD)
   assert not model.encoder.trainable_variables
   assert model.decoder.trainable_variables
-  assert 'weights loaded' in task.initialize(model)
+  assert 'weights loaded' in str(task.initialize(model))
   expected = checkpoints.named_weights(source)
   for name, weight in checkpoints.named_weights(model).items():
     np.testing.assert_array_equal(weight, expected[name])

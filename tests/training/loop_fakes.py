@@ -39,7 +39,6 @@ class FakeTask:
   Args of the constructor:
     experiment: the configuration.
     batch_norm: whether the network has batch normalization.
-    noise: standard deviation of what is added to x, stateless in the seed.
     signal_at: (step, signal) which the process sends itself when the data of
       that step are read.
     nan_at: step whose targets are not finite.
@@ -53,14 +52,12 @@ class FakeTask:
     self,
     experiment,
     batch_norm=True,
-    noise=0.0,
     signal_at=None,
     nan_at=None,
     scores=None,
   ):
     self.config = experiment
     self._batch_norm = batch_norm
-    self._noise = noise
     self._signal_at = signal_at
     self._nan_at = nan_at
     self._scores = list(scores) if scores else None
@@ -83,7 +80,7 @@ class FakeTask:
     with np.load(self.config.training.init_checkpoint[0]) as file:
       for i, weight in enumerate(model.weights):
         weight.assign(file[f'w{i}'])
-    return f'{len(model.weights)} of {len(model.weights)} weights.'
+    return _Report(model.weights)
 
   def train_dataset(self, start_step, input_context):
     batch_size = self.config.training.batch_size
@@ -111,11 +108,9 @@ class FakeTask:
 
     return tf.data.Dataset.range(start_step, 2**40).map(examples)
 
-  def loss(self, model, batch, seed):
-    x = batch['x']
-    if self._noise:
-      x += self._noise * tf.random.stateless_normal(x.shape, seed)
-    error = tf.cast(model(x, training=True), tf.float32)[:, 0] - batch['y']
+  def loss(self, model, batch):
+    answer = tf.cast(model(batch['x'], training=True), tf.float32)[:, 0]
+    error = answer - batch['y']
     squared = tf.reduce_mean(error**2)
     return squared, {
       'squared': squared,
@@ -159,6 +154,17 @@ class FakeTask:
     y = tf.clip_by_value(y, 0.0, 255.0)
     picture = tf.tile(tf.reshape(y, [4, 4, 1]), [1, 1, 3])
     return {'answers': tf.cast(picture, tf.uint8).numpy()}
+
+
+class _Report:
+  def __init__(self, weights):
+    self._names = [weight.name for weight in weights]
+
+  def __str__(self):
+    return f'{len(self._names)} weights.'
+
+  def listing(self):
+    return '\n'.join(self._names)
 
 
 class _Scorer:
@@ -218,9 +224,7 @@ def main(arguments):
     signal_at = None
   if signal_at:
     signal_at = (signal_at[0], signal.Signals[signal_at[1]])
-  task = FakeTask(
-    config(**options.get('config', {})), noise=0.1, signal_at=signal_at
-  )
+  task = FakeTask(config(**options.get('config', {})), signal_at=signal_at)
   state = run.train(
     task, strategy, options['model_dir'], options.get('evaluate', False)
   )

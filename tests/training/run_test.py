@@ -106,7 +106,11 @@ def test_what_a_run_starts_from(one_device, tmp_path, capsys):
   config.training.steps = 1
   folder = tmp_path / 'run'
   state = run.train(loop_fakes.FakeTask(config), one_device, str(folder))
-  assert 'from the weights of' in capsys.readouterr().out
+  assert 'weights.npz: 7 weights.' in capsys.readouterr().out
+  listing = folder / 'initialization.txt'
+  assert listing.read_text().split('\n') == [
+    w.name for w in state.model.weights
+  ]
   for model in (state.model, state.average):
     np.testing.assert_allclose(model.weights[0], values['w0'], rtol=1e-5)
   config.training.steps = 2
@@ -139,7 +143,7 @@ def test_sigterm_saves_and_the_run_goes_on_bit_for_bit(one_device, tmp_path):
   config = loop_fakes.config(training__checkpoint_every=100)
 
   def weights(folder, **options):
-    task = loop_fakes.FakeTask(config, noise=0.1, **options)
+    task = loop_fakes.FakeTask(config, **options)
     state = run.train(task, one_device, str(folder))
     return loop_fakes.weights(state)
 

@@ -110,19 +110,6 @@ def test_bfloat16_keeps_float32_weights():
   assert np.isfinite(trainer.output['loss'])
 
 
-def test_seeds_differ_by_step_micro_batch_and_replica(two_cpus):
-  seeds = []
-
-  class Recorder(loop_fakes.FakeTask):
-    def loss(self, model, batch, seed):
-      tf.numpy_function(lambda s: seeds.append(tuple(s)), [seed], [])
-      return super().loss(model, batch, seed)
-
-  config = loop_fakes.config(optimizer__accumulation_steps=2)
-  _train(Recorder(config, batch_norm=False), 3, two_cpus)
-  assert len(seeds) == len(set(seeds)) == 3 * 2 * 2
-
-
 def test_first_step_not_finite_is_named():
   task = loop_fakes.FakeTask(loop_fakes.config(), nan_at=2)
   state = state_lib.build(task, tf.distribute.get_strategy())
@@ -135,7 +122,7 @@ def test_first_step_not_finite_is_named():
 
 def test_weights_out_of_the_loss_are_an_error():
   class Forgetful(loop_fakes.FakeTask):
-    def loss(self, model, batch, seed):
+    def loss(self, model, batch):
       loss = tf.reduce_mean(model.layers[0](batch['x']) ** 2)
       return loss, {'squared': loss, 'absolute': loss}
 

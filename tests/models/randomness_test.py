@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import randomness
+
+_SEEDS = tf.constant([[3, 4], [3, 5], [4, 4]], tf.int64)
+
+
+def _draws(seeds):
+  rng = randomness.Rng(seeds)
+  return [
+    draw(shape).numpy()
+    for draw, shape in (
+      (rng.uniform, []),
+      (rng.normal, [5, 2]),
+      (rng.normal, [5, 2]),
+      (rng.uniform, [7]),
+    )
+  ]
+
+
+def test_rows_draw_the_same_in_any_batch():
+  whole = _draws(_SEEDS)
+  assert [draw.shape for draw in whole] == [(3,), (3, 5, 2), (3, 5, 2), (3, 7)]
+  for rows in ([0], [2, 0], [1, 1, 2]):
+    for part, draw in zip(_draws(tf.gather(_SEEDS, rows)), whole, strict=True):
+      np.testing.assert_array_equal(part, draw[rows])
+
+
+def test_rows_and_draws_differ():
+  _, first, second, _ = _draws(_SEEDS)
+  values = np.concatenate([first, second]).ravel()
+  assert len(set(values.tolist())) == values.size
+
+
+def test_distributions():
+  rng = randomness.Rng(_SEEDS)
+  normal, uniform = rng.normal([100, 100]), rng.uniform([100, 100])
+  assert np.mean(normal) == pytest.approx(0, abs=0.03)
+  assert np.std(normal) == pytest.approx(1, abs=0.03)
+  assert np.min(uniform) >= 0 and np.max(uniform) < 1
+  assert np.mean(uniform) == pytest.approx(0.5, abs=0.01)
