@@ -117,7 +117,7 @@ class Sampler(hyperparams.Config):
 
 @dataclasses.dataclass
 class Shapes(hyperparams.Config):
-  """Difficulty of the procedural scenes."""
+  """The procedural scenes: how difficult, how many, which."""
 
   size: int = 64  # Pixels, height and width.
   stuff_regions: int = 2  # At most, per scene; at least one.
@@ -131,11 +131,13 @@ class Shapes(hyperparams.Config):
   noise: float = 0.05  # Standard deviation of the pixel noise.
   train_examples: int = 1_000_000  # Scenes are made when they are read.
   eval_examples: int = 256
+  # Not the training's: runs that are to be compared need the same scenes.
+  seed: int = 0
 
 
 @dataclasses.dataclass
 class MovingShapes(Shapes):
-  """Difficulty of the procedural videos; an example is a video."""
+  """The procedural videos; an example is a video."""
 
   frames: int = 16  # Of a video.
   min_speed: float = 0.02  # Of an object, as a share of `size` a frame.

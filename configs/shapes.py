@@ -48,7 +48,7 @@ def shapes() -> base.Experiment:
       ema_warmup=True,
     ),
     training=base.Training(
-      steps=5500, batch_size=16, log_every=50, checkpoint_every=1000
+      steps=5000, batch_size=16, log_every=50, checkpoint_every=1000
     ),
     evaluation=base.Evaluation(
       batch_size=32,

@@ -23,15 +23,13 @@ _TABLES = {
 }
 
 
-def create(config: base.Data, split: str, seed: int = 0) -> contract.Dataset:
+def create(config: base.Data, split: str) -> contract.Dataset:
   """Opens a data set.
 
   Args:
     config: Which data set, and where it is.
     split: One of its splits, as a rule `config.train_split` or
       `config.eval_split`.
-    seed: Of the procedural scenes. It is not the training's seed: runs that
-      are to be compared need the same scenes.
 
   Raises:
     ValueError: If the name is unknown or the data are wrong.
@@ -39,9 +37,9 @@ def create(config: base.Data, split: str, seed: int = 0) -> contract.Dataset:
     PermissionError: If some may not be read.
   """
   if config.name == 'shapes':
-    return shapes.Shapes(config.shapes, split, seed)
+    return shapes.Shapes(config.shapes, split)
   if config.name == 'moving_shapes':
-    return moving_shapes.MovingShapes(config.moving_shapes, split, seed)
+    return moving_shapes.MovingShapes(config.moving_shapes, split)
   if config.name not in records.KINDS:
     raise ValueError(
       f'data.name is {config.name!r}, which is no data set: choose shapes, '

@@ -24,18 +24,17 @@ class MovingShapes(shapes.Shapes):
 
   name = 'moving_shapes'
 
-  def __init__(self, config: base.MovingShapes, split: str, seed: int = 0):
+  def __init__(self, config: base.MovingShapes, split: str):
     """Makes the tables.
 
     Args:
-      config: The difficulty of the videos, and how many there are.
+      config: Which videos. Those of a seed, split and number are the same.
       split: 'train' or 'validation'.
-      seed: Videos with the same seed, split and number are the same.
 
     Raises:
       ValueError: If there is no such split or no video of such difficulty.
     """
-    super().__init__(config, split, seed)
+    super().__init__(config, split)
     _check(config)
     videos, frames = self.num_examples, config.frames
     self.num_examples = videos * frames

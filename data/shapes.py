@@ -32,20 +32,19 @@ class Shapes:
   batched = True
   sequences = {}  # No videos.
 
-  def __init__(self, config: base.Shapes, split: str, seed: int = 0):
+  def __init__(self, config: base.Shapes, split: str):
     """Makes the tables.
 
     Args:
-      config: The difficulty of the scenes.
+      config: Which scenes. Those of a seed, split and index are the same.
       split: 'train' or 'validation'.
-      seed: Scenes with the same seed, split and index are the same.
 
     Raises:
       ValueError: If there is no such split or no scene of such difficulty.
     """
     _check(config, split, self.name)
     self._config = config
-    self._seed = (seed, SPLITS.index(split))
+    self._seed = (config.seed, SPLITS.index(split))
     train = split == 'train'
     self.num_examples = config.train_examples if train else config.eval_examples
     self.image_ids = range(self.num_examples)

@@ -8,9 +8,9 @@ from configs import base
 from data import clips, datasets, moving_shapes
 
 
-def _videos(split='validation', seed=0, **changes):
+def _videos(split='validation', **changes):
   config = base.MovingShapes(size=32, frames=6, eval_examples=20, **changes)
-  return moving_shapes.MovingShapes(config, split, seed)
+  return moving_shapes.MovingShapes(config, split)
 
 
 def _frames(dataset, count):
