@@ -103,10 +103,7 @@ def _run() -> None:
   task = factory.create(config, results_dir)
   # What is wrong with the data is said before a model is built.
   if _MODE.value in ('train', 'train_and_eval'):
-    classes = task.dataset(config.data.train_split).classes
-    if is_chief:
-      # Those who predict may not have the data.
-      classes.save(_MODEL_DIR.value)
+    task.dataset(config.data.train_split)
   if _MODE.value != 'train':
     task.dataset(config.data.eval_split)
   if _MODE.value == 'eval':

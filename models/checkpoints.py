@@ -137,6 +137,8 @@ class Report:
     mismatched: weights whose shapes differ, with both shapes.
     missing: weights that the file does not have.
     unused: weights in the file that the model does not have.
+    online: weights read as trained where averages were asked for, which the
+      file does not have of them.
   """
 
   source: str
@@ -145,6 +147,7 @@ class Report:
   mismatched: List[str]
   missing: List[str]
   unused: List[str]
+  online: List[str] = dataclasses.field(default_factory=list)
 
   def __str__(self) -> str:
     """A few lines; of many names only how many begin alike."""
@@ -163,6 +166,7 @@ class Report:
 
   def _groups(self) -> List[Tuple[str, List[str]]]:
     return [
+      ('without an average in the file, read as trained', self.online),
       ('extended by zeros', self.extended),
       ('of another shape, not loaded', self.mismatched),
       ('not in the file, left as they were', self.missing),
@@ -285,6 +289,8 @@ def load(model: tf_keras.Model, path: str, weights: str = 'ema') -> Report:
     else:
       report.mismatched.append(f'{name} (file {theirs}, model {ours})')
       continue
+    if weights == 'ema' and key in _online_names([key]):
+      report.online.append(name)
     assignments.append((variable, key))
   read, stored = map(_online_names, (used, shapes))
   report.unused.extend(sorted(stored - read))

@@ -8,7 +8,7 @@ than moments and broadcasts on a CPU, and the same mathematics.
 """
 
 import math
-from typing import Optional, Sequence, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,34 +30,26 @@ def batch_size(x: tf.Tensor) -> int | tf.Tensor:
 
 
 def dropout(
-  x: tf.Tensor,
-  rate: float,
-  rng: Optional[randomness.Rng],
-  noise_shape: Optional[Sequence[int]] = None,
+  x: tf.Tensor, rate: float, rng: Optional[randomness.Rng]
 ) -> tf.Tensor:
-  """Dropout in training (with `rng`), identity without.
-
-  Args:
-    x: `[B, ...]`.
-    rate: share that is dropped.
-    rng: of these B rows.
-    noise_shape: of one row's draws, with 1 where they are shared; None: every
-      number has its own.
-
-  Returns:
-    As `x`, with the same mean.
-  """
+  """Dropout in training (with `rng`, of x's rows), identity without."""
   if rng is None or rate == 0.0:
     return x
-  keep = rng.uniform(noise_shape or x.shape[1:]) >= rate
-  return tf.where(keep, x / (1 - rate), tf.zeros([], x.dtype))
+  return _keep(x, rng.uniform(x.shape[1:]) >= rate, rate)
 
 
 def drop_path(
   x: tf.Tensor, rate: float, rng: Optional[randomness.Rng]
 ) -> tf.Tensor:
   """Drops a residual branch `[B, s, d]` for whole examples."""
-  return dropout(x, rate, rng, noise_shape=[1, 1])
+  if rng is None or rate == 0.0:
+    return x
+  return _keep(x, rng.scalar()[:, None, None] >= rate, rate)
+
+
+def _keep(x: tf.Tensor, kept: tf.Tensor, rate: float) -> tf.Tensor:
+  """Zeros where not kept, and the same mean."""
+  return tf.where(kept, x / (1 - rate), tf.zeros([], x.dtype))
 
 
 def position_code_1d(positions, dim: int):

@@ -165,7 +165,7 @@ class Pix2SeqD(tf_keras.Model):
       The mean loss, and its part of each group by name.
     """
     rng = randomness.Rng(seeds)
-    t = rng.uniform([])
+    t = rng.scalar()
     eps = rng.normal([*self.config.mask_size, 2 * self.config.bits])
     return self.loss_at(
       image,

@@ -8,6 +8,8 @@ from typing import Callable, Sequence
 
 import tensorflow as tf
 
+_SCALARS = 64
+
 
 def draw(
   function: Callable, shape: Sequence[int], seeds: tf.Tensor, number: tf.Tensor
@@ -39,6 +41,7 @@ class Rng:
     """Takes the rows' seeds, int64 `[b, 2]`."""
     self._seeds = seeds
     self._count = 0
+    self._scalars = []
 
   def normal(self, shape: Sequence[int]) -> tf.Tensor:
     """Unit noise, float32 `[b, *shape]`."""
@@ -47,6 +50,13 @@ class Rng:
   def uniform(self, shape: Sequence[int]) -> tf.Tensor:
     """From 0 to 1, the latter excluded: float32 `[b, *shape]`."""
     return self._next(tf.random.stateless_uniform, shape)
+
+  def scalar(self) -> tf.Tensor:
+    """One number from 0 to 1 a row, the latter excluded: float32 `[b]`."""
+    if not self._scalars:
+      # Each draw is a loop over the rows; so this one is for many scalars.
+      self._scalars = tf.unstack(self.uniform([_SCALARS]), axis=-1)
+    return self._scalars.pop()
 
   def _next(self, function, shape):
     number = tf.constant(self._count, tf.int64)

@@ -1,5 +1,6 @@
 """Panoptic segmentation of images: what one trains and scores."""
 
+import functools
 import os
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
@@ -35,14 +36,13 @@ class Panoptic:
     self.config = config
     self._results_dir = results_dir if config.evaluation.write_results else ''
     self._datasets = {}
-    step = self._show_step
+    self._show_compiled = self._show_step
     if config.training.jit_compile:
-      step = tf.function(step, jit_compile=True, autograph=False)
-    # Traced once, however often pictures are made; as in evaluation, what a
-    # replica does is compiled, not the distribution to replicas.
-    self._show = tf.function(
-      lambda strategy, *args: strategy.run(step, args=args), autograph=False
-    )
+      self._show_compiled = tf.function(
+        self._show_step, jit_compile=True, autograph=False
+      )
+    # Traced once, however often pictures are made.
+    self._show = tf.function(self._show_of_replicas, autograph=False)
 
   def dataset(self, split: str):
     """The data set of a split, opened at the first call.
@@ -65,6 +65,10 @@ class Panoptic:
   def eval_set(self):
     """The data set that is scored."""
     return self.dataset(self.config.data.eval_split)
+
+  def save_description(self, directory: str) -> None:
+    # Those who predict may not have the data.
+    self.dataset(self.config.data.train_split).classes.save(directory)
 
   def build_model(self) -> pix2seq_d.Pix2SeqD:
     # Initialisers without a seed of their own draw from this one.
@@ -179,6 +183,12 @@ class Panoptic:
       label_map, unpadded_size, original_size, self.config, classes
     )
     return pictures.paint(*found, classes)
+
+  def _show_of_replicas(self, strategy, model, *tensors):
+    # As in evaluation, what a replica does is compiled, not the distribution to
+    # replicas. TPUs are given tensors only.
+    step = functools.partial(self._show_compiled, model)
+    return strategy.run(step, args=tensors)
 
   def _show_step(self, model, image, index):
     """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""

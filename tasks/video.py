@@ -141,7 +141,9 @@ class Video(panoptic.Panoptic):
     config = copy.deepcopy(self.config)
     config.evaluation.batch_size = 1
     seed = tf.constant(config.evaluation.seed, tf.int64)
-    start = tf.function(lambda: strategy.run(self.first_memory, args=(1, seed)))
+    start = tf.function(
+      lambda: strategy.run(lambda: self.first_memory(1, seed))
+    )
     for number, frames in enumerate(videos):
       spread = clips.lanes([frames[:_COLUMNS]], 1)
       spread = spread._replace(sequence=np.full_like(spread.sequence, number))

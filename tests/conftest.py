@@ -1,6 +1,7 @@
 """Fixtures that start TensorFlow in one of two ways."""
 
 import pytest
+import tensorflow as tf
 
 from training import strategy as strategy_lib
 
@@ -20,6 +21,14 @@ def two_cpus():
 
 
 @pytest.fixture
-def one_device():
-  """The strategy of one device."""
+def one_device(monkeypatch):
+  """The strategy of one device, as exacting as that of TPUs."""
+  run = tf.distribute.OneDeviceStrategy.run
+
+  def run_with_tensors(self, fn, args=(), kwargs=None, options=None):
+    for leaf in tf.nest.flatten((args, kwargs or {})):
+      assert tf.is_tensor(leaf), f'{leaf!r} is not a tensor, which TPUs require'
+    return run(self, fn, args, kwargs, options)
+
+  monkeypatch.setattr(tf.distribute.OneDeviceStrategy, 'run', run_with_tensors)
   return strategy_lib.create('one_device')

@@ -1,4 +1,5 @@
 import pytest
+import tiny
 import trees
 from absl import flags
 from absl.testing import flagsaver
@@ -6,6 +7,7 @@ from absl.testing import flagsaver
 pytest.importorskip('configs.shapes')
 pytest.importorskip('configs.coco')
 import main  # noqa: E402  Its flags are defined once the configs are there.
+from training import experiment  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,27 @@ def test_unknown_mode_is_refused():
   with flagsaver.flagsaver():
     with pytest.raises(flags.IllegalFlagValueError, match='train_and_eval'):
       flags.FLAGS(['main', '--mode=think'])
+
+
+def _run(*arguments):
+  with flagsaver.flagsaver():
+    flags.FLAGS(['main', *arguments])
+    main.main(['main'])
+
+
+def test_another_experiment_leaves_a_run_as_it_was(tmp_path):
+  config = tiny.experiment(training__steps=1, data__shapes__thing_classes=2)
+  experiment.save(config, str(tmp_path))
+  config_file = tmp_path / 'config.yaml'
+  (tmp_path / 'experiment.yaml').rename(config_file)
+  run = tmp_path / 'run'
+  flags_of_run = ['--mode=train', f'--model_dir={run}']
+  _run(*flags_of_run, f'--config_file={config_file}')
+  assert 'disk' in (run / 'classes.json').read_text()
+  before = {path: path.read_bytes() for path in run.glob('*.*')}
+  with pytest.raises(SystemExit, match='^FATAL: The run in .* another model'):
+    _run(*flags_of_run, '--experiment=shapes')
+  assert {path: path.read_bytes() for path in run.glob('*.*')} == before
 
 
 def test_a_damaged_file_ends_with_one_line(tmp_path):

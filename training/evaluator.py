@@ -112,7 +112,10 @@ class Evaluator(orbit.StandardEvaluator):
     return {name: float(value) for name, value in scores.items()}
 
   def _first_memory_of_replicas(self, seed):
-    return self._strategy.run(self._task.first_memory, args=(self._rows, seed))
+    # TPUs would make a tensor of the number of rows, and lose it.
+    return self._strategy.run(
+      lambda seed: self._task.first_memory(self._rows, seed), args=(seed,)
+    )
 
   def _step_of_replicas(self, iterator, memory):
     outputs, memory = self._strategy.run(

@@ -28,6 +28,29 @@ def summary_dir(
   return os.path.join(model_dir, name)
 
 
+def check_fresh(model_dir: str) -> None:
+  """Refuses a folder with the scores of a run that cannot go on.
+
+  New scores would be taken for done, or worse than the old best.
+
+  Args:
+    model_dir: folder of a run that is to start at step 0.
+
+  Raises:
+    ValueError: if there are such scores; names them.
+  """
+  left = [
+    name
+    for name in ('metrics.jsonl', 'best')
+    if tf.io.gfile.exists(os.path.join(model_dir, name))
+  ]
+  if left:
+    raise ValueError(
+      f'{model_dir} has {" and ".join(left)} of a run whose checkpoints are '
+      'gone: choose another --model_dir, or move them away to start afresh.'
+    )
+
+
 class Reporter:
   """Writes scores and pictures; only the chief touches the folder."""
 

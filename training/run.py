@@ -35,20 +35,23 @@ def train(
     The state at the end: at `training.steps`, or earlier if SIGTERM came.
 
   Raises:
-    ValueError: if the folder holds a run of another model, or if XLA is asked
-      for where it does not work.
+    ValueError: if the folder holds a run of another model, or scores of one
+      without checkpoints, or if XLA is asked for where it does not work.
     FloatingPointError: if a loss or a gradient is not finite; names the step
       and the last good checkpoint.
   """
   config = task.config
   if checkpointing.newest(model_dir):
     experiment.check_same_model(config, model_dir, resumes=True)
+  else:
+    reporting.check_fresh(model_dir)
   state = state_lib.build(task, strategy)
   progress.say(
     checkpointing.restore_or_initialize(state, task, strategy, model_dir)
   )
   if strategy_lib.is_chief(strategy):
     experiment.save(config, model_dir)
+    task.save_description(model_dir)
   with preemption.Watcher(strategy) as watcher:
     session = _Session(task, strategy, model_dir, state, watcher, evaluate)
     try:

@@ -20,8 +20,10 @@ def key(config: base.Experiment, checkpoint: str) -> str:
   evaluation = config.evaluation.as_dict()
   for name in _IRRELEVANT:
     del evaluation[name]
+  if '://' not in checkpoint:
+    checkpoint = os.path.abspath(checkpoint)
   parts = [
-    *(os.path.abspath(checkpoint), list(config.training.init_checkpoint)),
+    *(checkpoint, list(config.training.init_checkpoint)),
     *(config.training.init_weights, config.training.precision),
     *(config.task, config.model.as_dict(), config.data.as_dict(), evaluation),
   ]

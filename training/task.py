@@ -48,6 +48,9 @@ class Task(Protocol):
   metric: str
   loss_names: Sequence[str]
 
+  def save_description(self, directory: str) -> None:
+    """Writes what one needs to know to use the weights, besides `config`."""
+
   def build_model(self) -> tf_keras.Model:
     """Returns a model whose weights all exist.
 

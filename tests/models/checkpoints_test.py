@@ -189,6 +189,21 @@ def test_what_is_not_used_is_named_once(tmp_path, weights):
   )
 
 
+def test_what_has_no_average_is_named(tmp_path):
+  model, average = tiny.build(seed=1), tiny.build(seed=2, copy=1)
+  part = tf.train.Checkpoint(encoder=average.encoder)
+  prefix = _write(tf.train.Checkpoint(model=model, ema=part), tmp_path)
+  target = tiny.build(seed=3, copy=2)
+  report = checkpoints.load(target, prefix)
+  of_model, of_average, values = map(_values, (model, average, target))
+  for name, value in values.items():
+    source = of_average if name.startswith('encoder/') else of_model
+    np.testing.assert_array_equal(value, source[name])
+  assert report.online == [n for n in values if not n.startswith('encoder/')]
+  assert 'without an average in the file, read as trained: ' in str(report)
+  assert not checkpoints.load(target, prefix, 'online').online
+
+
 def test_later_checkpoints_win(tmp_path):
   model = tiny.build()
   prefixes = []

@@ -12,7 +12,7 @@ def _draws(seeds):
   return [
     draw(shape).numpy()
     for draw, shape in (
-      (rng.uniform, []),
+      (lambda _: rng.scalar(), []),
       (rng.normal, [5, 2]),
       (rng.normal, [5, 2]),
       (rng.uniform, [7]),
@@ -32,6 +32,14 @@ def test_rows_and_draws_differ():
   _, first, second, _ = _draws(_SEEDS)
   values = np.concatenate([first, second]).ravel()
   assert len(set(values.tolist())) == values.size
+
+
+def test_scalars_do_not_repeat():
+  rng = randomness.Rng(_SEEDS)
+  values = np.stack([rng.scalar() for _ in range(150)])
+  assert values.shape == (150, 3)
+  # Of so many float32 numbers a pair may be equal by chance.
+  assert len(np.unique(values)) > 445
 
 
 def test_distributions():

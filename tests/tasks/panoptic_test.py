@@ -252,12 +252,8 @@ def test_loss_has_the_parts_that_it_names():
 
 def test_loss_of_parts_is_that_of_the_whole():
   """Noise and dropout go with an example, into whatever part it comes."""
-  task, model = _task(
-    model__encoder__drop_path=0.3,
-    model__encoder__drop_units=0.3,
-    model__decoder__dropout=0.3,
-    training__batch_size=6,
-  )
+  task = panoptic.Panoptic(tiny.experiment(training__batch_size=6))
+  model = tiny.build(copy=1, decoder__dropout=0.3)
   model.freeze_encoder()  # Or its batch norm would see other batches.
   batch = next(iter(task.train_dataset(0)))
   whole, _ = task.loss(model, batch)
@@ -267,6 +263,10 @@ def test_loss_of_parts_is_that_of_the_whole():
   ]
   mean = np.dot([2, 1, 3], parts) / 6
   assert float(whole) == pytest.approx(mean, rel=1e-5)
+  # And there is dropout.
+  again = tiny.build(copy=2)
+  again.freeze_encoder()
+  assert float(task.loss(again, batch)[0]) != pytest.approx(mean, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_train_and_evaluate_keeps_the_last_and_the_best(one_device, tmp_path):
   assert int(state.step) == 14
   assert _steps(tmp_path) == [12, 14]
   assert _steps(tmp_path / 'best') == [8]
+  assert (tmp_path / 'best' / 'classes.json').exists()
   score = json.loads((tmp_path / 'best' / 'score.json').read_text())
   assert score == {'step': 8, 'metric': 'score', 'value': 0.7}
   assert list(_metrics(tmp_path)) == [4, 8, 12, 14]
@@ -117,6 +118,21 @@ def test_what_a_run_starts_from(one_device, tmp_path, capsys):
   state = run.train(loop_fakes.FakeTask(config), one_device, str(folder))
   assert 'ckpt-1 at step 1.' in capsys.readouterr().out
   assert int(state.step) == 2
+
+
+def test_scores_of_a_run_that_is_gone_are_not_taken_for_new(
+  one_device, tmp_path
+):
+  config = loop_fakes.config()
+  run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path), True)
+  for path in [*tmp_path.glob('ckpt-*'), tmp_path / 'checkpoint']:
+    path.unlink()
+  with pytest.raises(ValueError, match='metrics.jsonl and best of a run whose'):
+    run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path), True)
+  for name in ('metrics.jsonl', 'best'):
+    (tmp_path / name).rename(tmp_path / f'old-{name}')
+  run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path), True)
+  assert list(_metrics(tmp_path)) == [12]
 
 
 def test_another_model_does_not_resume(one_device, tmp_path):

@@ -57,6 +57,15 @@ def test_runs_differ_in_seed_and_are_not_repeated(one_device, tmp_path):
   assert seeds == [0, 1]
 
 
+def test_a_remote_checkpoint_is_the_same_from_any_folder(monkeypatch, tmp_path):
+  config = loop_fakes.config()
+  first = runs.key(config, 'gs://bucket/run/ckpt-1')
+  local = runs.key(config, 'run/ckpt-1')
+  monkeypatch.chdir(tmp_path)
+  assert runs.key(config, 'gs://bucket/run/ckpt-1') == first
+  assert runs.key(config, 'run/ckpt-1') != local
+
+
 def test_summary():
   found = runs.summarize([{'J': 1.0}, {'J': 2.0}, {'J': 6.0}])
   assert found == pytest.approx({'J': 3.0, 'J_std': 7**0.5})
