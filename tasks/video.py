@@ -6,6 +6,7 @@ when it streams. So ids persist; nothing is stitched or matched.
 """
 
 import copy
+import functools
 from typing import Dict, List
 
 import numpy as np
@@ -141,9 +142,8 @@ class Video(panoptic.Panoptic):
     config = copy.deepcopy(self.config)
     config.evaluation.batch_size = 1
     seed = tf.constant(config.evaluation.seed, tf.int64)
-    start = tf.function(
-      lambda: strategy.run(lambda: self.first_memory(1, seed))
-    )
+    first_memory = functools.partial(self.first_memory, 1, seed)
+    start = tf.function(lambda: strategy.run(first_memory), autograph=False)
     for number, frames in enumerate(videos):
       spread = clips.lanes([frames[:_COLUMNS]], 1)
       spread = spread._replace(sequence=np.full_like(spread.sequence, number))
