@@ -289,7 +289,7 @@ def load(model: tf_keras.Model, path: str, weights: str = 'ema') -> Report:
     else:
       report.mismatched.append(f'{name} (file {theirs}, model {ours})')
       continue
-    if weights == 'ema' and key in _online_names([key]):
+    if weights == 'ema' and key in _candidates(name, bottleneck, 'online'):
       report.online.append(name)
     assignments.append((variable, key))
   read, stored = map(_online_names, (used, shapes))

@@ -36,9 +36,9 @@ class Panoptic:
     self.config = config
     self._results_dir = results_dir if config.evaluation.write_results else ''
     self._datasets = {}
-    self._show_compiled = self._show_step
+    self._show_of_one = self._show_step
     if config.training.jit_compile:
-      self._show_compiled = tf.function(
+      self._show_of_one = tf.function(
         self._show_step, jit_compile=True, autograph=False
       )
     # Traced once, however often pictures are made.
@@ -187,7 +187,7 @@ class Panoptic:
   def _show_of_replicas(self, strategy, model, *tensors):
     # As in evaluation, what a replica does is compiled, not the distribution to
     # replicas. TPUs are given tensors only.
-    step = functools.partial(self._show_compiled, model)
+    step = functools.partial(self._show_of_one, model)
     return strategy.run(step, args=tensors)
 
   def _show_step(self, model, image, index):

@@ -3,8 +3,9 @@
 A run's folder holds
 
   checkpoint, ckpt-<step>.*     the last few states of the training
-  best/                         a copy of the best scored one, and score.json
-  initialization.txt            what its first weights were read from, if so
+  best/                         a copy of the best scored one, with score.json
+                                and experiment.yaml
+  initialization.txt            where each of its first weights was read
 """
 
 import json
@@ -118,8 +119,8 @@ def restore_or_initialize(
     state: the state to be set.
     task: loads `init_checkpoint`.
     strategy: the strategy under which the state was built.
-    model_dir: folder of the run. What 2. did to each weight is told in its
-      `initialization.txt`.
+    model_dir: folder of the run; 2. and 3. are told in `initialization.txt`,
+      weight by weight.
 
   Returns:
     One sentence that says which of them it was.
@@ -138,13 +139,15 @@ def restore_or_initialize(
     if task.config.training.init_checkpoint:
       report = task.initialize(state.model)
       state.start_average()
-      if strategy_lib.is_chief(strategy):
-        tf.io.gfile.makedirs(model_dir)
-        path = os.path.join(model_dir, 'initialization.txt')
-        files.write_text(path, report.listing())
+      listing = report.listing()
       source = ', '.join(task.config.training.init_checkpoint)
-      return f'Started at step 0 from the weights of {source}: {report}'
-  return 'Started at step 0 from fresh weights.'
+      source = f'the weights of {source}: {report}'
+    else:
+      listing = source = 'fresh weights.'
+  if strategy_lib.is_chief(strategy):
+    tf.io.gfile.makedirs(model_dir)
+    files.write_text(os.path.join(model_dir, 'initialization.txt'), listing)
+  return f'Started at step 0 from {source}'
 
 
 def find(checkpoint: str, model_dir: str) -> Optional[str]:

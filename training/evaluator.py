@@ -1,5 +1,6 @@
 """Scores a model on all examples of the evaluation set."""
 
+import functools
 import time
 from typing import Callable, Dict
 
@@ -64,7 +65,9 @@ class Evaluator(orbit.StandardEvaluator):
       return dataset
 
     # One trace for all steps and runs: what differs is tensors.
-    self._first_memory = tf.function(self._first_memory_of_replicas)
+    self._first_memory = tf.function(
+      self._first_memory_of_replicas, autograph=False
+    )
     self._step = tf.function(self._step_of_replicas)
     super().__init__(
       strategy_lib.distribute_dataset(strategy, dataset_fn),
@@ -112,10 +115,9 @@ class Evaluator(orbit.StandardEvaluator):
     return {name: float(value) for name, value in scores.items()}
 
   def _first_memory_of_replicas(self, seed):
-    # TPUs would make a tensor of the number of rows, and lose it.
-    return self._strategy.run(
-      lambda seed: self._task.first_memory(self._rows, seed), args=(seed,)
-    )
+    # As an argument of `run`, the number of rows would be a tensor on TPUs.
+    first_memory = functools.partial(self._task.first_memory, self._rows)
+    return self._strategy.run(first_memory, args=(seed,))
 
   def _step_of_replicas(self, iterator, memory):
     outputs, memory = self._strategy.run(

@@ -99,11 +99,10 @@ def save(config: base.Experiment, model_dir: str) -> None:
 
 
 def save_copy(model_dir: str, directory: str) -> None:
-  """Copies what describes the run, as far as it is there, to another folder."""
-  for name in (_FILE, 'classes.json'):
-    source = os.path.join(model_dir, name)
-    if tf.io.gfile.exists(source):
-      tf.io.gfile.copy(source, os.path.join(directory, name), overwrite=True)
+  """Copies the run's `experiment.yaml`, if it has one, to another folder."""
+  source = os.path.join(model_dir, _FILE)
+  if tf.io.gfile.exists(source):
+    tf.io.gfile.copy(source, os.path.join(directory, _FILE), overwrite=True)
 
 
 def check_same_model(

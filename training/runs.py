@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import os
 from typing import Dict, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from configs import base
 from training import files
@@ -16,19 +16,37 @@ _IRRELEVANT = ('runs', 'num_pictures', 'batch_size', 'every')
 
 
 def key(config: base.Experiment, checkpoint: str) -> str:
-  """Names what decides the scores of a run, but for its number."""
+  """Names what decides the scores of a run, but for its number.
+
+  Args:
+    config: the experiment.
+    checkpoint: the one to be scored; '' for `training.init_checkpoint`.
+  """
   evaluation = config.evaluation.as_dict()
   for name in _IRRELEVANT:
     del evaluation[name]
-  if '://' not in checkpoint:
-    checkpoint = os.path.abspath(checkpoint)
+  scored = [checkpoint] if checkpoint else config.training.init_checkpoint
   parts = [
-    *(checkpoint, list(config.training.init_checkpoint)),
+    [_content(path) for path in scored],
     *(config.training.init_weights, config.training.precision),
     *(config.task, config.model.as_dict(), config.data.as_dict(), evaluation),
   ]
   text = json.dumps(parts, sort_keys=True, default=list)
   return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _content(checkpoint: str) -> str:
+  """What a checkpoint holds, whatever its name; else its name.
+
+  Its index has a checksum of every weight.
+  """
+  if tf.io.gfile.isdir(checkpoint):
+    checkpoint = tf.train.latest_checkpoint(checkpoint) or checkpoint
+  index = f'{checkpoint}.index'
+  if not tf.io.gfile.exists(index):
+    return checkpoint
+  with tf.io.gfile.GFile(index, 'rb') as file:
+    return hashlib.sha256(file.read()).hexdigest()
 
 
 def read(path: str, of_key: str) -> Dict[int, Dict[str, float]]:

@@ -49,7 +49,13 @@ class Task(Protocol):
   loss_names: Sequence[str]
 
   def save_description(self, directory: str) -> None:
-    """Writes what one needs to know to use the weights, besides `config`."""
+    """Writes what one needs to use the weights, besides `config`.
+
+    Called by the chief whenever a run starts or goes on.
+
+    Args:
+      directory: of the run; it exists.
+    """
 
   def build_model(self) -> tf_keras.Model:
     """Returns a model whose weights all exist.

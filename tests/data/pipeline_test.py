@@ -145,17 +145,20 @@ def test_an_example_is_not_augmented_alike_twice():
   assert len({labels.tobytes() for labels in batch['label_map']}) > 2
 
 
-def test_every_place_has_a_seed_of_its_own():
+def test_every_place_has_a_seed_of_its_own_for_every_purpose():
   dataset, config = Numbered(5), _experiment()
-  seeds = []
-  for config.training.seed in (0, 1):
+  counters = tf.range(12, dtype=tf.int64)
+  seeds, of_loss = [], []
+  for training_seed in (0, 1):
+    config.training.seed = training_seed
     for batch in _take(pipeline.train_dataset(dataset, config), 3):
       assert batch['seed'].dtype == np.int64
-      seeds += map(tuple, batch['seed'].tolist())
-    for counter in range(12):
-      seed = pipeline.augmentation_seed(config, tf.constant(counter, tf.int64))
-      seeds.append(tuple(seed.numpy().tolist()))
-  assert len(seeds) == len(set(seeds)) == 2 * (12 + 12)
+      of_loss += map(tuple, batch['seed'].tolist())
+    for purpose in range(pipeline._PURPOSES):
+      key = pipeline._seed(training_seed, purpose, counters)
+      seeds += map(tuple, key.numpy().tolist())
+  assert len(seeds) == len(set(seeds)) == 2 * pipeline._PURPOSES * 12
+  assert len(set(of_loss)) == 2 * 12 and set(of_loss) < set(seeds)
 
 
 @pytest.mark.parametrize('count', [1, 8, 9])

@@ -296,8 +296,9 @@ def test_pictures(examples, compiled, one_device):
 
 @pytest.mark.slow
 def test_pictures_are_compiled_in_each_replica(two_cpus):
+  task, _ = _task(evaluation__num_pictures=1, training__jit_compile=True)
   with two_cpus.scope():
-    task, model = _task(evaluation__num_pictures=1, training__jit_compile=True)
+    model = tiny.build(copy=3)  # The others have no variables on each device.
   assert set(task.pictures(model, two_cpus)) == {'predictions', 'trajectory'}
 
 

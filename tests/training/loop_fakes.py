@@ -65,8 +65,7 @@ class FakeTask:
     self.memories = []
 
   def save_description(self, directory):
-    with open(os.path.join(directory, 'classes.json'), 'w') as file:
-      file.write('[]')
+    del directory
 
   def build_model(self):
     # A bias before batch normalization has no gradient but rounding errors,

@@ -40,7 +40,6 @@ def test_train_and_evaluate_keeps_the_last_and_the_best(one_device, tmp_path):
   assert int(state.step) == 14
   assert _steps(tmp_path) == [12, 14]
   assert _steps(tmp_path / 'best') == [8]
-  assert (tmp_path / 'best' / 'classes.json').exists()
   score = json.loads((tmp_path / 'best' / 'score.json').read_text())
   assert score == {'step': 8, 'metric': 'score', 'value': 0.7}
   assert list(_metrics(tmp_path)) == [4, 8, 12, 14]
@@ -87,6 +86,7 @@ def test_progress_lines(one_device, tmp_path, capsys):
   run.train(loop_fakes.FakeTask(loop_fakes.config()), one_device, str(tmp_path))
   output = capsys.readouterr().out
   assert 'Started at step 0 from fresh weights.' in output
+  assert (tmp_path / 'initialization.txt').read_text() == 'fresh weights.'
   assert 'step 1/12 |' in output
   assert 'step 8/12 |' in output
   assert 'steps/s' in output and 'left' in output and 'loss' in output

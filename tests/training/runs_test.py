@@ -5,6 +5,7 @@ import json
 import loop_fakes
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from training import evaluation, runs
 
@@ -57,13 +58,22 @@ def test_runs_differ_in_seed_and_are_not_repeated(one_device, tmp_path):
   assert seeds == [0, 1]
 
 
-def test_a_remote_checkpoint_is_the_same_from_any_folder(monkeypatch, tmp_path):
-  config = loop_fakes.config()
-  first = runs.key(config, 'gs://bucket/run/ckpt-1')
-  local = runs.key(config, 'run/ckpt-1')
-  monkeypatch.chdir(tmp_path)
-  assert runs.key(config, 'gs://bucket/run/ckpt-1') == first
-  assert runs.key(config, 'run/ckpt-1') != local
+def test_a_checkpoint_is_known_by_what_it_holds(tmp_path):
+  def key(folder, value):
+    checkpoint = tf.train.Checkpoint(weight=tf.Variable([value, 1.0]))
+    checkpoint.write(str(tmp_path / folder / 'ckpt-1'))
+    return runs.key(loop_fakes.config(), str(tmp_path / folder / 'ckpt-1'))
+
+  first = key('run', 2.0)
+  assert key('moved', 2.0) == first
+  assert key('run', 3.0) != first
+  config = loop_fakes.config(
+    training__init_checkpoint=(str(tmp_path / 'moved'),)
+  )
+  (tmp_path / 'moved' / 'checkpoint').write_text(
+    'model_checkpoint_path: "ckpt-1"'
+  )
+  assert runs.key(config, '') == first
 
 
 def test_summary():
