@@ -56,7 +56,7 @@ class Rng:
     if not self._scalars:
       # Each draw is a loop over the rows; so this one is for many scalars.
       self._scalars = tf.unstack(self.uniform([_SCALARS]), axis=-1)
-    return self._scalars.pop()
+    return self._scalars.pop(0)
 
   def _next(self, function, shape):
     number = tf.constant(self._count, tf.int64)

@@ -210,7 +210,8 @@ def test_every_dropout_depends_on_the_seed_alone(rate):
     return float(value)
 
   assert loss(0) == loss(0)
-  assert loss(0) != loss([[0, 0], [0, 1]])
+  # (Paths are few: these seeds do not drop the same by chance.)
+  assert loss(0) != loss([[0, 0], [0, 2]])
   assert loss(None) != loss(0)
 
 

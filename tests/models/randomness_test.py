@@ -38,6 +38,8 @@ def test_scalars_do_not_repeat():
   rng = randomness.Rng(_SEEDS)
   values = np.stack([rng.scalar() for _ in range(150)])
   assert values.shape == (150, 3)
+  first = randomness.Rng(_SEEDS).uniform([64])
+  np.testing.assert_array_equal(values[:64], np.transpose(first))
   # Of so many float32 numbers a pair may be equal by chance.
   assert len(np.unique(values)) > 445
 
