@@ -1,0 +1,1 @@
+"""Panoptic maps, with NumPy alone."""
