@@ -1,1 +1,1 @@
-"""Panoptic maps, with NumPy alone."""
+"""Panoptic maps and their classes, files and drawings, with NumPy alone."""

@@ -1,0 +1,105 @@
+"""The panoptic map: one type for ground truth and predictions."""
+
+from collections.abc import Sequence
+from typing import Any, Mapping, NamedTuple
+
+import numpy as np
+
+from panoptic import classes as classes_lib
+
+VOID = 0  # The segment id of pixels that belong to no segment.
+
+
+class Segment(NamedTuple):
+  """A segment of one image, or of one frame.
+
+  Attributes:
+    id: Its id in the map, 1 or more. In a video the same object has the same
+      id in all frames.
+    category_id: The data set's own id of its class; 0 marks pixels that have an
+      id although they are void.
+    iscrowd: 1 for a region of several objects that nobody told apart.
+    area: Pixels; None if not stated.
+  """
+
+  id: int
+  category_id: int
+  iscrowd: int = 0
+  area: int | None = None
+
+  @classmethod
+  def from_json(cls, entry: Mapping[str, Any]) -> 'Segment':
+    """Reads an entry of COCO's `segments_info`; KeyError if it lacks an id."""
+    return cls(
+      entry['id'],
+      entry['category_id'],
+      entry.get('iscrowd', 0),
+      entry.get('area'),
+    )
+
+
+class PanopticMap(NamedTuple):
+  """The segments of one image, or of one frame.
+
+  Attributes:
+    segment_ids: Integers `[h, w]`, the id of the segment at each pixel; 0:
+      void.
+    segments: The segments; each id in the map is listed once.
+    void: bool `[h, w]`, pixels that scores leave out, where these are not the
+      pixels without a segment (the background of DAVIS is scored); None: the
+      two are the same.
+  """
+
+  segment_ids: np.ndarray
+  segments: Sequence[Segment]
+  void: np.ndarray | None = None
+
+
+def check_map(segment_ids: np.ndarray, where: str) -> None:
+  """Raises ValueError unless the map is `[h, w]` integers with a pixel."""
+  kind, shape = segment_ids.dtype.kind, segment_ids.shape
+  if kind not in 'iu' or len(shape) != 2 or not segment_ids.size:
+    raise ValueError(
+      f'{where}: the segment map is {segment_ids.dtype} {list(shape)}; '
+      'give integers of shape [height, width]'
+    )
+
+
+def check_same_size(
+  truth: np.ndarray, prediction: np.ndarray, where: str
+) -> None:
+  """Raises ValueError unless two maps `[h, w]` have one size."""
+  if truth.shape != prediction.shape:
+    raise ValueError(
+      f'{where}: the ground truth is {list(truth.shape)} and the prediction '
+      f'{list(prediction.shape)} pixels; resize the prediction to the ground '
+      'truth'
+    )
+
+
+def merge_stuff(
+  panoptic_map: PanopticMap, classes: classes_lib.ClassTable
+) -> PanopticMap:
+  """Makes one segment of each class of stuff, since stuff has no instances.
+
+  The segment that is listed first gives its id. Crowds stay apart.
+  """
+  things = {c.id for c in classes.categories if c.isthing}
+  first: dict[tuple[int, int], Segment] = {}
+  merged: dict[int, int] = {}
+  kept: list[Segment] = []
+  for segment in panoptic_map.segments:
+    if segment.category_id not in things:
+      key = segment.category_id, segment.iscrowd
+      merged[segment.id] = first.setdefault(key, segment).id
+      if merged[segment.id] != segment.id:
+        continue
+    kept.append(segment)
+  if len(kept) == len(panoptic_map.segments):
+    return panoptic_map
+  ids, place = np.unique(panoptic_map.segment_ids, return_inverse=True)
+  table = np.array([merged.get(i, i) for i in ids.tolist()], ids.dtype)
+  segment_ids = table[place].reshape(panoptic_map.segment_ids.shape)
+  # The area of a union is not known without counting.
+  kept = [s._replace(area=None) if s.id in merged else s for s in kept]
+  return panoptic_map._replace(segment_ids=segment_ids, segments=kept)

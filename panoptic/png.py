@@ -1,0 +1,220 @@
+"""Label PNGs: segment ids in the pixels of COCO, Cityscapes, KITTI-STEP, DAVIS.
+
+A file's channels are the digits of a segment's id, lowest first:
+
+* COCO: 8-bit RGB, id = R + 256 G + 65536 B; 0 is void.
+* KITTI-STEP (arXiv 2102.11859): 8-bit RGB. R is the class, 255 for void, and
+  256 G + B the instance. Since R = 0 is a class, id = 1 + R + 256 G + 65536 B.
+* Cityscapes: 16 bits of gray, `*_instanceIds.png`.
+* DAVIS (https://davischallenge.org): 8 bits with a palette, which is for
+  looking only; the value of a pixel is the object's id.
+"""
+
+import io
+import os
+import struct
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from panoptic import files, maps
+
+BROKEN = 'the file is broken or cut short; fetch it again'
+DEPTH = (
+  'the PNG has another bit depth than its data set; save it with {} bits a '
+  'channel'
+)
+_SIGNATURE = b'\x89PNG\r\n\x1a\n'
+_GRAY, _RGB, _PALETTE = 0, 2, 3  # Colour types of PNG.
+
+
+class Encoding(NamedTuple):
+  """How pixels hold segment ids.
+
+  Attributes:
+    name: For messages.
+    weights: The factor of each channel, 1 or 3 of them.
+    bits: 8 or 16, of a channel.
+    offset: Added to every id, where 0 is not void but a segment.
+    colors: The palette to write, bytes of RGB; b'': none.
+  """
+
+  name: str
+  weights: tuple[int, ...]
+  bits: int
+  offset: int = 0
+  colors: bytes = b''
+
+  @property
+  def channels(self) -> int:
+    return len(self.weights)
+
+
+def _davis_colors() -> bytes:
+  """The palette of DAVIS, as PASCAL VOC's: 256 colours.
+
+  Bits 0, 3, 6 of an id are the highest bits of red, bits 1, 4, 7 those of
+  green and bits 2, 5 those of blue.
+  """
+  ids = np.arange(256)
+  palette = np.zeros([256, 3], np.uint8)
+  for bit in range(8):
+    palette[:, bit % 3] |= ((ids >> bit & 1) << (7 - bit // 3)).astype(np.uint8)
+  return palette.tobytes()
+
+
+COCO = Encoding('R + 256 G + 65536 B', (1, 256, 65536), 8)
+KITTI_STEP = Encoding(
+  'class in R, instance in G and B', (1, 256, 65536), 8, offset=1
+)
+CITYSCAPES = Encoding('16 bits of gray', (1,), 16)
+DAVIS = Encoding('8 bits with a palette', (1,), 8, colors=_davis_colors())
+ALL = (COCO, KITTI_STEP, CITYSCAPES, DAVIS)
+
+
+class Header(NamedTuple):
+  """The start of a PNG: its size, and its pixels' format."""
+
+  height: int
+  width: int
+  depth: int  # Bits a channel.
+  color_type: int
+
+
+def header(content: bytes) -> Header | None:
+  """The header of a PNG, from its first 26 bytes or more; None for another."""
+  if len(content) < 26 or not content.startswith(_SIGNATURE):
+    return None
+  width, height, depth, color_type = struct.unpack('>IIBB', content[16:26])
+  return Header(height, width, depth, color_type)
+
+
+def size_of(path: str | os.PathLike, encoding: Encoding) -> tuple[int, int]:
+  """Returns (height, width) of a label PNG from its header alone.
+
+  Raises:
+    FileNotFoundError: If there is no such file.
+    ValueError: If it is not a PNG as the data set's tools write it. (Pillow
+      alone would read 16-bit RGB as 8-bit without a word.)
+  """
+  if not os.path.isfile(path):
+    raise FileNotFoundError(f'{path} is missing; every image needs its PNG')
+  with open(path, 'rb') as file:
+    head = header(file.read(26))
+  if head is None:
+    raise ValueError(f'{path} is not a PNG; write the map as a PNG')
+  form = head.depth, head.color_type
+  if encoding.channels == 3 and form != (8, _RGB):
+    raise ValueError(
+      f'{path} is a PNG of {head.depth} bits and colour type '
+      f'{head.color_type}; write the map as an 8-bit RGB PNG (colour type 2)'
+    )
+  palette = encoding.bits == 8 and head.color_type == _PALETTE
+  if encoding.channels == 1 and not palette and form != (encoding.bits, _GRAY):
+    raise ValueError(
+      f'{path} is a PNG of {head.depth} bits and colour type '
+      f'{head.color_type}; write the mask as '
+      + (
+        'a palette PNG (colour type 3), ids as values'
+        if encoding.bits == 8
+        else f'a gray PNG of {encoding.bits} bits (colour type 0)'
+      )
+    )
+  return head.height, head.width
+
+
+def fits(depth, encoding: Encoding):
+  """Whether a PNG of so many bits a channel can hold such labels.
+
+  Args:
+    depth: A number or an integer tensor.
+    encoding: The labels'.
+  """
+  # Palettes and gray of few bits are 8 bits in all but their packing.
+  return (depth == encoding.bits) | ((depth < 8) & (encoding.bits == 8))
+
+
+def decode_ids(content: bytes, encoding: Encoding) -> np.ndarray:
+  """Segment ids of a whole PNG: uint8 (DAVIS) or int32 `[h, w]`.
+
+  Raises:
+    ValueError: If it is no such PNG; a clause that does not name the file.
+  """
+  try:
+    with Image.open(io.BytesIO(content)) as image:
+      if image.format != 'PNG':
+        raise ValueError(
+          f'the labels are a {image.format}, which may have changed them; '
+          'save them as PNG'
+        )
+      if b'IEND' not in content:  # Pillow accepts some files that are cut.
+        raise ValueError(BROKEN)
+      if not fits(content[24], encoding):
+        raise ValueError(DEPTH.format(encoding.bits))
+      if encoding.channels == 3:
+        # Four bytes a pixel, the last one padding: read as a little-endian
+        # number they are the id, and no uint8 arithmetic can overflow.
+        raw = image.convert('RGB').tobytes('raw', 'RGBX')
+        ids = np.frombuffer(raw, '<i4').reshape(image.height, image.width)
+        return (ids & 0xFFFFFF) + encoding.offset
+      ids = np.asarray(image)
+  except (OSError, SyntaxError) as error:
+    raise ValueError(BROKEN) from error
+  if ids.ndim != 2:
+    raise ValueError(
+      'the labels have colours; they must be one channel, whose values are ids'
+    )
+  return ids.astype(np.uint8 if encoding.bits == 8 else np.int32)
+
+
+def read_ids(path: str | os.PathLike, encoding: Encoding) -> np.ndarray:
+  """Segment ids of a file, as `decode_ids`; the errors name it.
+
+  Raises:
+    FileNotFoundError: If there is no such file.
+    ValueError: If it is no such PNG (see `size_of`), or damaged.
+  """
+  size_of(path, encoding)
+  with open(path, 'rb') as file:
+    content = file.read()
+  try:
+    return decode_ids(content, encoding)
+  except ValueError as error:
+    raise ValueError(f'{path} is a damaged PNG: {error}') from error
+
+
+def write_ids(
+  path: str | os.PathLike, segment_ids: np.ndarray, encoding: Encoding
+) -> None:
+  """Writes segment ids `[h, w]`; makes the folder.
+
+  Raises:
+    ValueError: If the map is not integers of a range that the PNG can hold.
+  """
+  maps.check_map(segment_ids, str(path))
+  low, high = int(segment_ids.min()), int(segment_ids.max())
+  largest = 2 ** (encoding.channels * encoding.bits) - 1 + encoding.offset
+  if low < encoding.offset or high > largest:
+    raise ValueError(
+      f'{path}: segment ids run from {low} to {high}, and a PNG '
+      f'({encoding.name}) holds {encoding.offset} to {largest}; renumber the '
+      'segments'
+    )
+  if encoding.channels == 3:
+    digits = (segment_ids - encoding.offset).astype('<u4', order='C')
+    rgb = digits.view(np.uint8).reshape(*segment_ids.shape, 4)[..., :3]
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+  else:
+    dtype = np.uint16 if encoding.bits == 16 else np.uint8
+    image = Image.fromarray(np.ascontiguousarray(segment_ids, dtype))
+    if encoding.colors:
+      image.putpalette(encoding.colors)
+  save(path, image)
+
+
+def save(path: str | os.PathLike, image: Image.Image) -> None:
+  """Writes an image as a PNG, which is whole as soon as it has its name."""
+  os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+  with files.replace_when_written(path) as temporary:
+    image.save(temporary, format='PNG')

@@ -1,0 +1,227 @@
+"""Result files, in the formats that the official tools read.
+
+* `CocoResults`: a folder of PNGs and a JSON
+  (https://cocodataset.org/#format-results, panoptic segmentation):
+
+    {"annotations": [{"image_id", "file_name", "segments_info": [
+        {"id", "category_id", "area", "bbox", "iscrowd"}, ...]}, ...],
+     "categories": [{"id", "name", "isthing"}, ...]}
+
+* `PngResults`: a PNG for each image, whose pixels say all.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from panoptic import maps, png, runs, segment_table
+
+
+class ResultWriter(Protocol):
+  """Writes predictions, one image at a time.
+
+  A context manager: the result is complete when the block is left, and not
+  replaced when an exception leaves it.
+  """
+
+  def add(
+    self, image_id: int, file_name: str, prediction: maps.PanopticMap
+  ) -> None:
+    """Writes one image.
+
+    Args:
+      image_id: The data set's number of it.
+      file_name: Name of the PNG in the folder, perhaps with folders of its own,
+        as those of videos have.
+      prediction: Its segments.
+    """
+
+  def close(self) -> None:
+    """Completes the result; a second call does nothing."""
+
+  def __enter__(self) -> 'ResultWriter': ...
+
+  def __exit__(self, error_type, error, traceback) -> None: ...
+
+
+class PngResults:
+  """A `ResultWriter` of one PNG for each image."""
+
+  def __init__(
+    self,
+    folder: str | os.PathLike,
+    encoding: png.Encoding,
+    ids_of: Callable[[maps.PanopticMap], np.ndarray],
+  ):
+    """Starts a result.
+
+    Args:
+      folder: Where the PNGs go.
+      encoding: Of their pixels.
+      ids_of: The ids that the encoding wants, integers `[h, w]`, of a map.
+    """
+    self._folder = pathlib.Path(folder)
+    self._encoding = encoding
+    self._ids_of = ids_of
+
+  def add(
+    self, image_id: int, file_name: str, prediction: maps.PanopticMap
+  ) -> None:
+    """Writes one image; see `ResultWriter`."""
+    path = self._folder / check_name(file_name, f'image {image_id}')
+    png.write_ids(path, self._ids_of(prediction), self._encoding)
+
+  def close(self) -> None:
+    """Nothing is left to be written."""
+
+  def __enter__(self) -> 'PngResults':
+    return self
+
+  def __exit__(self, error_type, error, traceback) -> None:
+    self.close()
+
+
+class CocoResults:
+  """A `ResultWriter` of COCO's format.
+
+  Segments go to a temporary file as they come, so that a result of any length
+  needs no memory.
+  """
+
+  def __init__(
+    self,
+    folder: str | os.PathLike,
+    json_path: str | os.PathLike,
+    categories: Sequence[Any],
+  ):
+    """Makes the folders.
+
+    Args:
+      folder: Where the PNGs go.
+      json_path: The JSON, written at the end.
+      categories: Objects with `id`, `name` and `isthing`.
+
+    Raises:
+      ValueError: If there are no categories, or one id twice.
+    """
+    self._positions = segment_table.category_positions(categories)
+    self._categories = [
+      {'id': int(c.id), 'name': str(c.name), 'isthing': int(c.isthing)}
+      for c in categories
+    ]
+    self._folder = pathlib.Path(folder)
+    self._json = pathlib.Path(json_path)
+    self._image_ids: set[int] = set()
+    self._file_names: set[str] = set()
+    self._folder.mkdir(parents=True, exist_ok=True)
+    self._json.parent.mkdir(parents=True, exist_ok=True)
+    self._temporary = self._json.with_name(self._json.name + '.tmp')
+    self._file = self._temporary.open('w', encoding='utf-8')
+    self._file.write('{"annotations": [')
+    self._done = False
+
+  def add(
+    self, image_id: int, file_name: str, prediction: maps.PanopticMap
+  ) -> None:
+    """Writes the PNG of one image, and its segments for the JSON.
+
+    Args:
+      image_id: The data set's number of it.
+      file_name: See `ResultWriter`.
+      prediction: Its segments; area and bounding box are measured here.
+
+    Raises:
+      ValueError: If the writer is closed, if an image or a name comes twice, if
+        the name is not that of a PNG, or if map and segments disagree.
+    """
+    where = f'image {image_id}'
+    if self._file.closed:
+      raise ValueError(
+        f'{where} comes after {self._json} was closed; add all images before'
+      )
+    if image_id in self._image_ids or file_name in self._file_names:
+      raise ValueError(
+        f'{where} ({file_name}): that id or file name has already been '
+        'written; add each image once'
+      )
+    check_name(file_name, where)
+    info = _measure(prediction, self._positions, where)
+    png.write_ids(self._folder / file_name, prediction.segment_ids, png.COCO)
+    annotation = {
+      'image_id': int(image_id),
+      'file_name': file_name,
+      'segments_info': info,
+    }
+    separator = ', ' if self._image_ids else ''
+    self._file.write(separator + json.dumps(annotation))
+    self._image_ids.add(image_id)
+    self._file_names.add(file_name)
+
+  def close(self) -> None:
+    """Ends the JSON, which has its name from then on."""
+    if self._done:
+      return
+    with self._file:
+      self._file.write(f'], "categories": {json.dumps(self._categories)}}}')
+    os.replace(self._temporary, self._json)
+    self._done = True
+
+  def __enter__(self) -> 'CocoResults':
+    return self
+
+  def __exit__(self, error_type, error, traceback) -> None:
+    if error_type is None:
+      self.close()
+    else:
+      # The rest of the file may not fit on a full disk.
+      with contextlib.suppress(OSError):
+        self._file.close()
+      self._temporary.unlink(missing_ok=True)
+
+
+def check_name(file_name: str, where: str) -> str:
+  """Returns the name of a PNG within a folder; ValueError for another."""
+  parts = pathlib.PurePosixPath(file_name).parts
+  if not file_name.endswith('.png') or {'/', '..'} & set(parts):
+    raise ValueError(
+      f'{where}: {file_name!r} is not the name of a PNG in the folder; give '
+      'a name such as 000000000139.png or clip/000001.png'
+    )
+  return file_name
+
+
+def _measure(
+  prediction: maps.PanopticMap, positions: Mapping[int, int], where: str
+) -> list[dict[str, Any]]:
+  """Returns segments_info, with area and bbox [x, y, width, height]."""
+  segment_ids = prediction.segment_ids
+  maps.check_map(segment_ids, where)
+  table = segment_table.index_segments(prediction.segments, positions, where)
+  found = runs.find_runs(segment_ids)
+  rows = segment_table.rows_of(
+    segment_ids.ravel()[found.start], table.ids, where
+  )
+  area = np.bincount(rows, found.length, len(table.ids)).astype(np.int64)
+  segment_table.check_all_present(table.ids, area, where)
+  y, x = np.divmod(found.start, segment_ids.shape[1])
+  low = np.full([2, len(area)], max(segment_ids.shape))
+  high = np.zeros([2, len(area)], np.int64)
+  for axis, first, last in ((0, x, x + found.length), (1, y, y + 1)):
+    np.minimum.at(low[axis], rows, first)
+    np.maximum.at(high[axis], rows, last)
+  boxes = np.concatenate([low, high - low]).T
+  return [
+    {
+      'id': int(segment.id),
+      'category_id': int(segment.category_id),
+      'area': int(area[row]),
+      'bbox': boxes[row].tolist(),
+      'iscrowd': int(segment.iscrowd),
+    }
+    for row, segment in enumerate(prediction.segments, start=1)
+  ]
