@@ -9,9 +9,10 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from data import datasets, labels, pipeline, transforms
+from data import pipeline, registry, transforms
 from metrics import panoptic_files, panoptic_quality
 from models import checkpoints, pix2seq_d
+from panoptic import classes as classes_lib
 from tasks import pictures, sampling, segments
 
 # Steps of the sampler that the trajectory shows (Figure 11).
@@ -271,7 +272,7 @@ class Scorer:
 
 def _open(config: base.Experiment, split: str):
   """Opens a split, whose classes must be those of the model."""
-  dataset = datasets.create(config.data, split)
+  dataset = registry.create(config.data, split)
   classes, known = dataset.classes.num_classes, config.model.num_classes
   # A single class needs no name: see `_as_the_model`.
   if classes > known and (classes, known) != (2, 1):
@@ -297,7 +298,7 @@ def to_segments(
   unpadded_size: Sequence[int],
   original_size: Sequence[int],
   config: base.Experiment,
-  classes: labels.ClassTable,
+  classes: classes_lib.ClassTable,
 ) -> Tuple[np.ndarray, List[Dict[str, Any]]]:
   """A decoded map to segments of the picture's own size.
 

@@ -4,11 +4,11 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from data import labels
+from panoptic import classes as classes_lib
 
 
 def by_class_and_id(
-  label_map: np.ndarray, classes: labels.ClassTable, max_instances: int
+  label_map: np.ndarray, classes: classes_lib.ClassTable, max_instances: int
 ) -> np.ndarray:
   """Makes of each class and id an id of its own, and of each class of stuff.
 
@@ -34,7 +34,7 @@ def by_class_and_id(
 
 
 def from_label_map(
-  label_map: np.ndarray, classes: labels.ClassTable, min_pixels: int = 0
+  label_map: np.ndarray, classes: classes_lib.ClassTable, min_pixels: int = 0
 ) -> Tuple[np.ndarray, List[Dict[str, Any]]]:
   """Cleans a predicted map up into segments.
 

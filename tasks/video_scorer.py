@@ -7,8 +7,10 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 import numpy as np
 
 from configs import base
-from data import clips, contract, labels
+from data import dataset, video_pipeline
 from metrics import j_and_f, region_boundary, stq, tubes, video_maps, vpq
+from panoptic import classes as classes_lib
+from panoptic import maps
 from tasks import panoptic
 
 # The score that counts, by `evaluation.video.metric`.
@@ -22,7 +24,7 @@ class Scorer:
   def __init__(
     self,
     config: base.Experiment,
-    dataset: contract.Dataset,
+    dataset: dataset.Dataset,
     results_dir: str = '',
   ):
     """Starts with no frame.
@@ -36,7 +38,7 @@ class Scorer:
     self._names = list(dataset.sequences)
     limit = config.evaluation.video.max_frames
     self._ends = [
-      [piece.stop for piece in clips.pieces(len(frames), limit)]
+      [piece.stop for piece in video_pipeline.pieces(len(frames), limit)]
       for frames in dataset.sequences.values()
     ]
     self._results_dir = results_dir
@@ -76,7 +78,7 @@ class Scorer:
       found = [{**segment, 'id': segment['id'] + shift} for segment in found]
     self._scores.update(
       self._dataset.ground_truth(image_id),
-      labels.GroundTruth(segment_ids, found),
+      maps.PanopticMap(segment_ids, found),
       self._names[sequence],
     )
     self._frames += 1
@@ -100,7 +102,7 @@ def write_davis(
   path: str,
   segment_ids: np.ndarray,
   found: List[Mapping[str, Any]],
-  classes: labels.ClassTable,
+  classes: classes_lib.ClassTable,
 ) -> None:
   """Writes ids as a palette PNG, in DAVIS' format; classes are left out."""
   del found, classes
@@ -111,7 +113,7 @@ def write_step(
   path: str,
   segment_ids: np.ndarray,
   found: List[Mapping[str, Any]],
-  classes: labels.ClassTable,
+  classes: classes_lib.ClassTable,
 ) -> None:
   """Writes an RGB map in KITTI-STEP's format.
 
@@ -133,7 +135,7 @@ def write_step(
 class _Tubes:
   """STQ and VPQ, in which crowd excuses predictions, as in COCO."""
 
-  def __init__(self, classes: labels.ClassTable):
+  def __init__(self, classes: classes_lib.ClassTable):
     self._classes = classes
     things = tuple(
       number
@@ -161,7 +163,7 @@ class _Tubes:
 
   def _labels(
     self,
-    segmented: labels.GroundTruth,
+    segmented: maps.PanopticMap,
     sequence: str,
     numbers: Dict[Tuple[str, int], int],
   ) -> np.ndarray:
@@ -196,7 +198,7 @@ class _Tubes:
 class _JAndF:
   """J&F of DAVIS, unsupervised: objects by their ids, without classes."""
 
-  def __init__(self, classes: labels.ClassTable):
+  def __init__(self, classes: classes_lib.ClassTable):
     del classes
     self._metric = j_and_f.JAndF('unsupervised')
 
