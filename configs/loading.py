@@ -180,10 +180,10 @@ def _read(path: str) -> Dict[str, Any]:
 
 
 def _renamed(
-  values: Mapping[str, Any], names: Mapping[str, str], source: str
+  values: Dict[str, Any], names: Mapping[str, str], source: str
 ) -> Dict[str, Any]:
   """Returns a copy of nested values with other names of some fields."""
-  values = copy.deepcopy(dict(values))
+  values = copy.deepcopy(values)
   for before, after in names.items():
     *sections, name = before.split('.')
     new_name = after.split('.')[-1]

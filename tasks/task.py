@@ -41,13 +41,14 @@ class Task(Protocol):
     config: The whole experiment.
     metric: Name of the score that decides which checkpoint is best; higher is
       better.
-    loss_names: Names of the parts that `loss` returns, known before the first
-      step.
   """
 
   config: base.Experiment
   metric: str
-  loss_names: Sequence[str]
+
+  @property
+  def loss_names(self) -> Sequence[str]:
+    """Names of the parts that `loss` returns, known before the first step."""
 
   def save_description(self, directory: str) -> None:
     """Writes what is needed to use the weights, besides `config`.

@@ -1,6 +1,7 @@
 """Ends a run in good order on SIGTERM, the signal of a preemption."""
 
 import signal
+from typing import Any
 
 import tensorflow as tf
 from absl import logging
@@ -25,7 +26,7 @@ class PreemptionWatcher:
       strategy: With several workers, one that gets the signal ends them all.
     """
     self._received = False
-    self._old_handler = None
+    self._old_handler: Any = None
     self._count = None
     if strategy_lib.is_multi_worker(strategy):
 

@@ -83,7 +83,7 @@ class Reporter:
         'evaluation': task.config.evaluation.as_dict(),
       }
     self._image_dir = os.path.join(model_dir, 'pictures')
-    self._image_writer = None
+    self._image_writer: tf.summary.SummaryWriter | None = None
     self._best = checkpointing.BestCheckpoint(model_dir, task.metric)
     self.evaluated_steps: set[int] = set()
     for line in json_lines.read(self._metrics_file):
@@ -104,7 +104,7 @@ class Reporter:
       return
     value = scores[self._task.metric]
     # Copied before it is recorded: if killed in between, it is scored again.
-    is_best = bool(checkpoint) and self._best.save_if_best(
+    is_best = checkpoint is not None and self._best.save_if_best(
       checkpoint, step, value
     )
     json_lines.append(

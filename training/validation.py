@@ -94,7 +94,7 @@ def validate(
   type_checks.check_types(config)
   for field, owners in _CHOICES.items():
     choices = tuple(owners)
-    _require(config, field, lambda x, c=choices: x in c, f'one of {choices}')
+    _require(config, field, choices.__contains__, f'one of {choices}')
   for field in _AT_LEAST_ONE:
     _require(config, field, lambda x: x >= 1, 'at least 1')
   for field in _POSITIVE:

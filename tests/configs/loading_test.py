@@ -2,7 +2,8 @@ import pytest
 import yaml
 from official.core import exp_factory
 
-from configs import base, loading, validation
+from configs import base, loading
+from training import validation
 
 
 @exp_factory.register_config_factory('loop_test')
@@ -17,6 +18,7 @@ def test_overrides_come_in_order(tmp_path):
     'loop_test',
     str(path),
     'training.steps=9,optimizer.learning_rate=1e-4,model.image_size=[32,64],'
+    'model.mask_size=[16,32],'
     'model.prediction=x,evaluation.sampler.td=2',
   )
   assert config.training.steps == 9
