@@ -33,7 +33,7 @@ def experiment(
   Args:
     name: `data.name`.
     folder: `data.dir`.
-    source: `data.source`; '' for what the data set is read from as a rule.
+    source: `data.source`; '' lets the content of `folder` decide.
     size: Height and width of the inputs; masks have half of them.
     batch_size: Of training and evaluation.
   """
@@ -41,8 +41,7 @@ def experiment(
 
   config = base.Experiment()
   config.data.name, config.data.dir = name, folder
-  of_folder = 'folder' if name == 'coco_panoptic' else 'tfds'
-  config.data.source = source or of_folder
+  config.data.source = source
   config.data.augmentation = base.Augmentation(
     scale_jitter=(1.0, 3.0), color_jitter=1.0
   )
@@ -127,7 +126,9 @@ def _define_flags() -> None:
   # Not at import: other programs that use this module have their own flags.
   flags.DEFINE_string('dataset', 'coco_panoptic', 'data.name.')
   flags.DEFINE_string('dir', None, 'data.dir.', required=True)
-  flags.DEFINE_string('source', '', 'data.source; "": as a rule.')
+  flags.DEFINE_string(
+    'source', '', 'data.source; "": the content of the folder decides.'
+  )
   flags.DEFINE_string('split', '', 'Of the data set; "": training.')
   flags.DEFINE_list('size', ['256', '256'], 'Height and width of inputs.')
   flags.DEFINE_integer('batch_size', 16, 'Examples in a batch.')

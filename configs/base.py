@@ -65,15 +65,6 @@ class Schedule(hyperparams.Config):
   tau: float = 1.0
 
 
-def exponential_schedule() -> Schedule:
-  """Gamma falls by a factor of about five every quarter: 0.33, 0.07, 0.01, 0.
-
-  Most times are those at which ids are decided, where bits are loud (a large
-  `input_scaling`) and a segment has many pixels.
-  """
-  return Schedule(name='sigmoid', start=0.0, end=3.0, tau=0.46)
-
-
 @dataclasses.dataclass
 class Model(hyperparams.Config):
   """The network and its diffusion."""
@@ -88,10 +79,10 @@ class Model(hyperparams.Config):
   conditioning: Tuple[str, ...] = ('concat', 'attention')
   # Decoder pretraining: image features are zeros and there is no encoder.
   unconditional: bool = False
-  # What the decoder puts out and, with it, the training loss: 'softmax' (cross
+  # What the decoder predicts, which decides the training loss: 'softmax' (cross
   # entropy on integers), 'sigmoid' (cross entropy on bits), 'x' or 'eps'
   # (squared errors).
-  prediction: str = 'softmax'
+  parameterization: str = 'softmax'
   past_masks: int = 0  # Earlier frames whose masks are given: 2 for video.
   encoder: ImageEncoder = dataclasses.field(default_factory=ImageEncoder)
   decoder: MaskDecoder = dataclasses.field(default_factory=MaskDecoder)
@@ -154,7 +145,7 @@ class Augmentation(hyperparams.Config):
   scale_jitter: Tuple[float, float] = (1.0, 1.0)
   flip: bool = True
   color_jitter: float = 0.0  # Strength; 0: off.
-  withheld_past: float = 0.2  # Share of the past masks that are all void.
+  past_mask_dropout: float = 0.2  # Share of past masks that become void.
 
 
 @dataclasses.dataclass
@@ -164,8 +155,9 @@ class Data(hyperparams.Config):
   # 'shapes', 'moving_shapes', 'coco_panoptic', 'cityscapes', 'kitti_step',
   # 'davis', or 'panoptic_folder', a prepared set of the user's own.
   name: str = 'shapes'
-  # 'folder': COCO's files as they are. 'tfds': what data/prepare.py made.
-  source: str = 'folder'
+  # 'folder': official files. 'tfds': records of data/prepare.py. '': records if
+  # `dir` has them, else files.
+  source: str = ''
   dir: str = ''  # Root of the folder, or TFDS' data directory.
   train_split: str = 'train'
   eval_split: str = 'validation'
@@ -217,7 +209,7 @@ class Training(hyperparams.Config):
   log_every: int = 50  # Steps.
   checkpoint_every: int = 1000  # Steps.
   keep_checkpoints: int = 3
-  pictures_every: int = 0  # Steps; 0: only at evaluation.
+  visualize_every: int = 0  # Steps; 0: only when the run is evaluated.
 
 
 @dataclasses.dataclass
@@ -247,7 +239,7 @@ class Evaluation(hyperparams.Config):
   min_segment_pixels: int = 0  # Smaller predicted segments become void.
   weights: str = 'ema'  # 'ema' or 'online'.
   seed: int = 0  # Of the sampling noise.
-  num_pictures: int = 8
+  num_visualized: int = 8  # Images or videos.
   write_results: bool = False  # Official result files in the run folder.
   # So many evaluations with different noise in --mode=eval, run r with the seed
   # `seed + r`; then their mean and standard deviation.

@@ -15,6 +15,9 @@ from data.reading import file_dataset
 from data.tfds import records
 from panoptic import classes as classes_lib
 
+# Values of `data.source`; '' lets the content of `data.dir` decide.
+SOURCES = ('', 'folder', 'tfds')
+
 _TABLES = {
   'coco_panoptic': coco_categories.class_table,
   'cityscapes': cityscapes.class_table,
@@ -46,7 +49,8 @@ def create(config: base.Data, split: str) -> dataset.Dataset:
       'moving_shapes, '
       f'{", ".join(records.KINDS)}'
     )
-  if config.source == 'tfds':
+  in_records = records.find(config.name, config.dir) is not None
+  if config.source == 'tfds' or (not config.source and in_records):
     content = records.open_split(config.name, config.dir, split)
   elif config.name == 'coco_panoptic':
     content = coco.read_folder(config.dir, split)

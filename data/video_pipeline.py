@@ -25,7 +25,7 @@ def train_clips(
 
   A clip has one draw of scale, crop and flip, and one of instance ids, which
   are shared by the frame and its past masks. Each past mask is withheld with
-  the probability `data.augmentation.withheld_past`, all void then. Order,
+  the probability `data.augmentation.past_mask_dropout`, all void then. Order,
   resuming and workers are as for `pipeline.train_dataset`.
 
   Args:
@@ -120,7 +120,7 @@ def _given(config: base.Experiment, counter: tf.Tensor) -> tf.Tensor:
     pipeline.withheld_seed(config, counter),
     fn_output_signature=tf.TensorSpec([count], tf.float32),
   )
-  given = tf.cast(draw >= share.withheld_past, tf.int32)
+  given = tf.cast(draw >= share.past_mask_dropout, tf.int32)
   return given[..., tf.newaxis, tf.newaxis, tf.newaxis]
 
 

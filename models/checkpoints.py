@@ -23,6 +23,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+# Weights of a checkpoint: averaged or as trained.
+WEIGHTS = ('ema', 'online')
+
 _VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
 _MOST = 6  # Names in a message; more are summed up.
 
@@ -215,28 +218,70 @@ def _summary(names: List[str], most: int = _MOST) -> str:
   return ', '.join(f'{part} ({n})' for part, n in sorted(counts.items()))
 
 
+def newest(folder: str) -> str | None:
+  """The prefix of the newest checkpoint of a folder, or None if it has none.
+
+  Raises:
+    ValueError: If there are checkpoints, but no file that names the newest. A
+      run that started afresh in this folder would delete them one by one.
+  """
+  path = tf.train.latest_checkpoint(folder)
+  if path:
+    return path
+  left = tf.io.gfile.glob(os.path.join(folder, 'ckpt-*.index'))
+  if left:
+    names = [os.path.basename(path).removesuffix('.index') for path in left]
+    name = max(names, key=lambda name: (len(name), name))  # By the step.
+    raise ValueError(
+      f'{folder} has {name}, but its file "checkpoint" is missing or names '
+      'one that is gone: copy that file, too, or write into it '
+      f'model_checkpoint_path: "{name}".'
+    )
+  return None
+
+
 def find(path: str) -> str:
   """The prefix of a checkpoint, from a prefix or a folder (its newest).
 
   Raises:
-    FileNotFoundError: where there is none.
+    FileNotFoundError: If there is none.
+    ValueError: As `newest`.
   """
-  prefix = path
   if tf.io.gfile.isdir(path):
-    prefix = tf.train.latest_checkpoint(path)
-    if prefix is None:
+    found = newest(path)
+    if found is None:
       raise FileNotFoundError(
-        f'no checkpoint in the folder {path}: name a folder with a '
-        "'checkpoint' file, or a prefix such as "
-        f'{os.path.join(path, "ckpt-1000")}'
+        f'There is no checkpoint in the folder {path}: give a folder with a '
+        "'checkpoint' file, or a path like "
+        f'{os.path.join(path, "ckpt-1000")}.'
       )
-  elif path.endswith('.index'):
-    prefix = path.removesuffix('.index')
-  if not tf.io.gfile.exists(prefix + '.index'):
+    return found
+  prefix = path.removesuffix('.index')
+  if not tf.io.gfile.exists(f'{prefix}.index'):
     raise FileNotFoundError(
-      f'no checkpoint at {path}: expected the file {prefix}.index'
+      f'There is no checkpoint at {path}: expected the file {prefix}.index; '
+      'give a folder or a path like "<model_dir>/ckpt-1000".'
     )
   return prefix
+
+
+def find_or_newest(path: str, model_dir: str) -> str | None:
+  """The prefix of a given checkpoint, else of the newest one of a run.
+
+  Args:
+    path: A prefix or a folder; '' for the newest checkpoint of `model_dir`.
+    model_dir: Folder of the run, or ''.
+
+  Returns:
+    The prefix, or None if no path is given and the run has no checkpoint.
+
+  Raises:
+    FileNotFoundError: If a path is given and there is no checkpoint.
+    ValueError: As `newest`.
+  """
+  if path:
+    return find(path)
+  return newest(model_dir) if model_dir else None
 
 
 def load(model: tf_keras.Model, path: str, weights: str = 'ema') -> Report:

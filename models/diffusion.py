@@ -13,6 +13,7 @@ import tensorflow as tf
 from configs import base
 
 SAMPLERS = ('ddim', 'ddpm_large', 'ddpm_small')
+SCHEDULES = ('paper', 'cosine', 'sigmoid', 'linear')
 
 
 def paper_gamma(t: tf.Tensor, ns: float = 0.0002, ds: float = 0.00025):

@@ -85,16 +85,17 @@ class Eps(_PerBit):
     return self.mean_of_groups((tf.cast(out, tf.float32) - eps) ** 2)
 
 
-_PREDICTIONS = {'softmax': Softmax, 'sigmoid': Sigmoid, 'x': X, 'eps': Eps}
+PARAMETERIZATIONS = {'softmax': Softmax, 'sigmoid': Sigmoid, 'x': X, 'eps': Eps}
 
 
 def prediction(name: str, n: int, b: float):
   """The formulation of that name, for `n` bits per channel scaled by `b`."""
-  if name not in _PREDICTIONS:
+  if name not in PARAMETERIZATIONS:
     raise ValueError(
-      f"unknown prediction '{name}': choose one of {', '.join(_PREDICTIONS)}"
+      f"unknown prediction '{name}': choose one of "
+      f'{", ".join(PARAMETERIZATIONS)}'
     )
-  return _PREDICTIONS[name](n, b)
+  return PARAMETERIZATIONS[name](n, b)
 
 
 def instance_size_weight(ids: tf.Tensor, n: int, p: float) -> tf.Tensor:

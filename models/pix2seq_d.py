@@ -38,10 +38,10 @@ class Pix2SeqD(tf_keras.Model):
       ValueError: where sizes do not fit each other, or on unknown names.
     """
     super().__init__(name='pix2seq_d')
-    _check(config)
+    check(config)
     self.config = config
     self.prediction = losses.prediction(
-      config.prediction, config.bits, config.input_scaling
+      config.parameterization, config.bits, config.input_scaling
     )
     self.encoder, self.encoder_merge = None, None
     if not config.unconditional:
@@ -134,7 +134,7 @@ class Pix2SeqD(tf_keras.Model):
       past_masks: as for `condition`.
 
     Returns:
-      `[B, h, w, channels]`: logits, bits or noise (`config.prediction`).
+      `[B, h, w, channels]`: logits, bits or noise (`config.parameterization`).
     """
     context = self.condition(
       self.encode(image), past_masks, layers.batch_size(x_t)
@@ -286,7 +286,7 @@ class Pix2SeqD(tf_keras.Model):
     return bits.from_analog(x_0, c.bits, c.num_classes, c.max_instances)
 
 
-def _check(config: base.Model) -> None:
+def check(config: base.Model) -> None:
   """Raises ValueError where parts of a model do not fit each other."""
   mask_decoder.check_sizes(config)
   kinds = set(config.conditioning)

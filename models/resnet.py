@@ -7,7 +7,7 @@ from configs import base
 from models import layers
 
 # Residual blocks per stage, by depth.
-_BLOCKS = {
+DEPTHS = {
   18: (2, 2, 2, 2),
   34: (3, 4, 6, 3),
   50: (3, 4, 6, 3),
@@ -15,7 +15,7 @@ _BLOCKS = {
   152: (3, 8, 36, 3),
   200: (3, 24, 36, 3),
 }
-_STAGES = {'c4': 3, 'standard': 4}
+VARIANTS = {'c4': 3, 'standard': 4}
 
 
 class Block(tf_keras.layers.Layer):
@@ -62,9 +62,9 @@ class ResNet(tf_keras.layers.Layer):
 
   def __init__(self, config: base.ResNet, **kwargs):
     super().__init__(**kwargs)
-    if config.depth not in _BLOCKS:
+    if config.depth not in DEPTHS:
       raise ValueError(
-        f'unknown ResNet depth {config.depth}: choose one of {list(_BLOCKS)}'
+        f'unknown ResNet depth {config.depth}: choose one of {list(DEPTHS)}'
       )
     width = int(64 * config.width_multiplier)
     self.stem = layers.ConvBatchNorm(width, 7, 2, name='stem')
@@ -79,7 +79,7 @@ class ResNet(tf_keras.layers.Layer):
             project=not j,
             name=f'stages_{i}_{j}',
           )
-          for j in range(_BLOCKS[config.depth][i])
+          for j in range(DEPTHS[config.depth][i])
         ]
       )
 
@@ -100,9 +100,9 @@ def num_stages(config: base.ResNet) -> int:
   Raises:
     ValueError: on an unknown variant.
   """
-  if config.variant not in _STAGES:
+  if config.variant not in VARIANTS:
     raise ValueError(
       f"unknown ResNet variant '{config.variant}': choose one of "
-      f'{list(_STAGES)}'
+      f'{list(VARIANTS)}'
     )
-  return _STAGES[config.variant]
+  return VARIANTS[config.variant]

@@ -3,9 +3,9 @@
 from configs import base
 from tasks import panoptic, video
 
-_TASKS = {'panoptic': panoptic.Panoptic, 'video': video.Video}
+TASKS = {'panoptic': panoptic.Panoptic, 'video': video.Video}
 
 
 def create(config: base.Experiment, results_dir: str = '') -> panoptic.Panoptic:
   """Makes the task of an experiment; arguments as for `panoptic.Panoptic`."""
-  return _TASKS[config.task](config, results_dir)
+  return TASKS[config.task](config, results_dir)

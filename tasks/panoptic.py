@@ -21,7 +21,7 @@ _SIDE = 128  # Pixels: small pictures are shown at least this large.
 
 
 class Panoptic:
-  """The task of `training.task.Task`, with PQ for its score."""
+  """The task of `tasks.task.Task`, with PQ for its score."""
 
   metric = 'PQ'
   loss_names = ('loss_class', 'loss_instance', 'dropped_segments')
@@ -134,7 +134,7 @@ class Panoptic:
       return self._results_dir
     return os.path.join(self._results_dir, f'run-{run:02d}')
 
-  def pictures(self, model, strategy) -> Dict[str, np.ndarray]:
+  def visualize(self, model, strategy) -> Dict[str, np.ndarray]:
     """The first examples, and how the sampler arrives at them.
 
     Args:
@@ -145,7 +145,7 @@ class Panoptic:
       'predictions', rows of image, truth and prediction; 'trajectory', rows
       of the image and of the prediction after 1, 2, 4, ... steps.
     """
-    count = self.config.evaluation.num_pictures
+    count = self.config.evaluation.num_visualized
     if not count:
       return {}
     rows, trajectories = [], []

@@ -203,7 +203,9 @@ def run(
   task = panoptic.Panoptic(config)
   model = load(task, checkpoint)
   sample = tf.function(
-    task.predict_photo, jit_compile=config.training.jit_compile
+    task.predict_photo,
+    jit_compile=config.training.jit_compile,
+    autograph=False,
   )
   with Output(output_dir, classes, len(photos)) as output:
     for i, (path, name) in enumerate(zip(photos, names, strict=True)):

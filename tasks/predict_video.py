@@ -116,7 +116,9 @@ def run(
   task = video.Video(config)
   model = predict.load(task, checkpoint)
   step = tf.function(
-    task.predict_frame, jit_compile=config.training.jit_compile
+    task.predict_frame,
+    jit_compile=config.training.jit_compile,
+    autograph=False,
   )
   memory = task.first_memory(1, tf.constant(config.evaluation.seed, tf.int64))
   write = video_scorer.writer(config)

@@ -6,6 +6,9 @@ import numpy as np
 
 from panoptic import classes as classes_lib
 
+# Values of `evaluation.segments_by`.
+SEGMENTS_BY = ('id', 'class_and_id')
+
 
 def by_class_and_id(
   label_map: np.ndarray, classes: classes_lib.ClassTable, max_instances: int

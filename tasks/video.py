@@ -22,7 +22,7 @@ _STRIPS = 4
 
 
 class Video(panoptic.Panoptic):
-  """The task of `training.task.Task` for videos.
+  """The task of `tasks.task.Task` for videos.
 
   STQ is the score that counts, or J&F. With `model.past_masks=0` the network
   sees every frame alone, and is scored in the same way.
@@ -57,8 +57,6 @@ class Video(panoptic.Panoptic):
       memory['past'] = tf.zeros(shape, tf.int32)
     return memory
 
-  # Nothing here is for AutoGraph, whose conversion takes longer than tracing.
-  @tf.autograph.experimental.do_not_convert
   def predict_step(self, model, batch, memory):
     seeds = sampling.row_seeds(
       memory['seed'], batch['sequence'], batch['frame']
@@ -122,7 +120,7 @@ class Video(panoptic.Panoptic):
       self.config, self.eval_set, self._results_of(run)
     )
 
-  def pictures(self, model, strategy) -> Dict[str, np.ndarray]:
+  def visualize(self, model, strategy) -> Dict[str, np.ndarray]:
     """Strips of the first videos: frames, ground truth and prediction.
 
     Args:
@@ -132,7 +130,7 @@ class Video(panoptic.Panoptic):
     Returns:
       One picture by its name, colours telling ids.
     """
-    count = min(self.config.evaluation.num_pictures, _STRIPS)
+    count = min(self.config.evaluation.num_visualized, _STRIPS)
     videos = list(self.eval_set.sequences.values())
     videos = videos[: self.config.data.eval_examples][:count]
     if not videos:

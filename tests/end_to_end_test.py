@@ -15,10 +15,10 @@ import tensorflow as tf
 import tiny
 
 import main
+from configs import loading
 from metrics import panoptic_quality
 from tasks import panoptic
 from training import evaluator as evaluator_lib
-from training import experiment
 from training import state as state_lib
 from training import trainer as trainer_lib
 
@@ -74,7 +74,7 @@ def _run(strategy, truth=None):
   with strategy.scope():
     tiny.randomize(state.model)
     state.start_average()
-  pictures = task.pictures(state.average, strategy)
+  pictures = task.visualize(state.average, strategy)
   if truth:
     task.eval_set.ground_truth = truth.get
   scores = evaluator_lib.Evaluator(task, state.average, strategy).evaluate(
@@ -163,7 +163,7 @@ def test_killed_run_ends_with_the_same_bits_as_a_whole_one(tmp_path):
     training__steps=14,
     training__checkpoint_every=4,
   )
-  experiment.save(config, str(tmp_path))
+  loading.save(config, str(tmp_path))
   config_file = tmp_path / 'experiment.yaml'
   whole, cut = tmp_path / 'whole', tmp_path / 'cut'
   alone = _start(whole, config_file, '--mode=train')
@@ -212,7 +212,7 @@ def _start_workers(folder, config_file, **more):
 
 @pytest.mark.slow
 def test_two_workers_are_killed_go_on_and_score_every_scene(tmp_path):
-  experiment.save(
+  loading.save(
     tiny.experiment(training__steps=16, training__checkpoint_every=1),
     str(tmp_path),
   )

@@ -22,7 +22,7 @@ def _config(**augmentation):
   config.model.max_instances = 12
   config.training.batch_size = config.evaluation.batch_size = 2
   config.data.augmentation = base.Augmentation(
-    **{'withheld_past': 0.0, **augmentation}
+    **{'past_mask_dropout': 0.0, **augmentation}
   )
   return config
 

@@ -243,7 +243,7 @@ def test_instance_size_weight_is_in_the_loss():
 
 @pytest.mark.parametrize('prediction', ['softmax', 'sigmoid', 'x', 'eps'])
 def test_every_formulation_learns_and_samples(prediction):
-  model = tiny.build(prediction=prediction)
+  model = tiny.build(parameterization=prediction)
   with tf.GradientTape() as tape:
     loss, _ = _loss(model)
   gradients = tape.gradient(loss, model.trainable_variables)
@@ -446,7 +446,7 @@ def test_xla_gives_the_same_sample():
     ({'decoder__head_dim': 32}, "decoder's transformer has 16 channels"),
     ({'encoder__resnet__depth': 20}, 'unknown ResNet depth 20'),
     ({'encoder__resnet__variant': 'c5'}, "unknown ResNet variant 'c5'"),
-    ({'prediction': 'v'}, "unknown prediction 'v'"),
+    ({'parameterization': 'v'}, "unknown prediction 'v'"),
     ({'image_size': (30, 32)}, 'multiples of 16'),
   ],
 )

@@ -8,11 +8,10 @@ import trees
 from PIL import Image
 
 import main  # noqa: F401  Registers the experiments.
-from configs import base
+from configs import base, loading
 from data import prepare, registry
 from data.datasets import coco
 from tasks import inspection
-from training import experiment
 
 
 def _config(folder):
@@ -147,7 +146,7 @@ def test_real_pieces_are_drawn_and_counted(
   tmp_path, capsys, name, piece, split
 ):
   root = shared.path('data', piece)
-  config = experiment.load(f'{name}_small')
+  config = loading.load(f'{name}_small')
   config.data.train_split, config.data.dir = split, str(root)
   if name == 'coco_panoptic':
     pixels, instances = _counted_in_coco(root, split)

@@ -281,11 +281,11 @@ def test_loss_of_parts_is_that_of_the_whole():
 )
 def test_pictures(examples, compiled, one_device):
   task, model = _task(
-    evaluation__num_pictures=5,
+    evaluation__num_visualized=5,
     data__eval_examples=examples,
     training__jit_compile=compiled,
   )
-  pictures = task.pictures(model, one_device)
+  pictures = task.visualize(model, one_device)
   assert set(pictures) == {'predictions', 'trajectory'}
   rows = examples or 5
   predictions = pictures['predictions']
@@ -298,15 +298,15 @@ def test_pictures(examples, compiled, one_device):
 
 @pytest.mark.slow
 def test_pictures_are_compiled_in_each_replica(two_cpus):
-  task, _ = _task(evaluation__num_pictures=1, training__jit_compile=True)
+  task, _ = _task(evaluation__num_visualized=1, training__jit_compile=True)
   with two_cpus.scope():
     model = tiny.build(copy=3)  # The others have no variables on each device.
-  assert set(task.pictures(model, two_cpus)) == {'predictions', 'trajectory'}
+  assert set(task.visualize(model, two_cpus)) == {'predictions', 'trajectory'}
 
 
 def test_no_pictures(one_device):
-  task, model = _task(evaluation__num_pictures=0)
-  assert task.pictures(model, one_device) == {}
+  task, model = _task(evaluation__num_visualized=0)
+  assert task.visualize(model, one_device) == {}
 
 
 def test_first_weights_follow_the_seed():

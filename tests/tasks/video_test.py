@@ -32,7 +32,7 @@ def _stream(task, model):
   """All predictions: int32 `[videos, frames, h, w, 2]`."""
   rows = task.config.evaluation.batch_size
   memory = task.first_memory(rows, tf.constant(0, tf.int64))
-  step = tf.function(task.predict_step)
+  step = tf.function(task.predict_step, autograph=False)
   found = {}
   for batch in task.eval_dataset():
     outputs, memory = step(model, batch, memory)
@@ -207,9 +207,9 @@ def test_one_trace_for_all_frames_and_runs(model, one_device):
 def test_strips(model, one_device, withheld):
   config = _config(
     evaluation__video=base.Video(withhold_past=withheld),
-    evaluation__num_pictures=2,
+    evaluation__num_visualized=2,
   )
-  shown = video.Video(config).pictures(model, one_device)
+  shown = video.Video(config).visualize(model, one_device)
   ((name, picture),) = shown.items()
   assert name == ('videos_past_withheld' if withheld else 'videos')
   # Frames, truth and prediction of two videos; frames of 32x32, enlarged.
@@ -230,12 +230,12 @@ def test_withheld_past_has_the_steps_of_a_first_frame(model):
   'compiled', [False, pytest.param(True, marks=pytest.mark.slow)]
 )
 def test_pictures_are_traced_once(model, one_device, compiled):
-  config = _config(evaluation__num_pictures=2, training__jit_compile=compiled)
+  config = _config(evaluation__num_visualized=2, training__jit_compile=compiled)
   task = video.Video(config)
   traces = _count_traces(task)
-  first = task.pictures(model, one_device)['videos']
+  first = task.visualize(model, one_device)['videos']
   np.testing.assert_array_equal(
-    first, task.pictures(model, one_device)['videos']
+    first, task.visualize(model, one_device)['videos']
   )
   assert len(traces) == 1
 
@@ -286,7 +286,7 @@ def test_two_devices_score_as_one(one_device, two_cpus):
     _collect(task, seen[-1])
     evaluator = evaluator_lib.Evaluator(task, network, strategy)
     found.append(evaluator.evaluate(tf.constant(-1)))
-    shown = task.pictures(network, strategy)['videos']
+    shown = task.visualize(network, strategy)['videos']
     assert shown.shape[1] == _FRAMES * 100 - 4
   one, two = found
   assert one['frames'] == two['frames'] == 3 * _FRAMES

@@ -101,7 +101,7 @@ def test_training_clips():
   config = base.Experiment()
   config.data.name, config.data.past_frames = 'moving_shapes', (-3, -1)
   config.data.moving_shapes = base.MovingShapes(size=32, frames=6)
-  config.data.augmentation.withheld_past = 0.5
+  config.data.augmentation.past_mask_dropout = 0.5
   config.model.image_size, config.model.mask_size = (32, 32), (16, 16)
   config.model.max_instances, config.training.batch_size = 16, 8
   dataset = registry.create(config.data, 'train')

@@ -1,6 +1,6 @@
 import pytest
 
-from training import progress
+from training import log
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from training import progress
   ],
 )
 def test_duration(seconds, text):
-  assert progress.duration(seconds) == text
+  assert log.duration(seconds) == text
 
 
 def test_lines_tell_how_far_and_how_long():
@@ -24,8 +24,8 @@ def test_lines_tell_how_far_and_how_long():
     'gradient_norm': 1.5,
     'learning_rate': 1e-4,
   }
-  assert progress.training_line(40, 100, output) == (
+  assert log.training_line(40, 100, output) == (
     'step 40/100 | 2 steps/s | 30s left | loss 0.25 | gradient 1.5 | '
     'rate 0.0001'
   )
-  assert progress.evaluation_line(2, 10, 4.0).endswith('batch 2/10 | 16s left')
+  assert log.evaluation_line(2, 10, 4.0).endswith('batch 2/10 | 16s left')

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training import evaluation, runs
+from configs import loading
+from training import evaluation, repeated_evaluation
 
 
 def _evaluate(one_device, tmp_path, count, **changes):
@@ -62,7 +63,9 @@ def test_a_checkpoint_is_known_by_what_it_holds(tmp_path):
   def key(folder, value):
     checkpoint = tf.train.Checkpoint(weight=tf.Variable([value, 1.0]))
     checkpoint.write(str(tmp_path / folder / 'ckpt-1'))
-    return runs.key(loop_fakes.config(), str(tmp_path / folder / 'ckpt-1'))
+    return repeated_evaluation.keys(
+      loop_fakes.config(), str(tmp_path / folder / 'ckpt-1')
+    )
 
   first = key('run', 2.0)
   assert key('moved', 2.0) == first
@@ -73,9 +76,32 @@ def test_a_checkpoint_is_known_by_what_it_holds(tmp_path):
   (tmp_path / 'moved' / 'checkpoint').write_text(
     'model_checkpoint_path: "ckpt-1"'
   )
-  assert runs.key(config, '') == first
+  assert repeated_evaluation.keys(config, '') == first
+
+
+def test_records_made_with_old_names_of_fields_are_recognized(tmp_path):
+  # Keys as they were when fields had their old names, of weights that are not
+  # a checkpoint.
+  of_experiments = {
+    'shapes': 'd87cb9c532603060',
+    'moving_shapes': '56ec923649425e50',
+    'coco_panoptic': 'fbe0b70c3fe6f781',
+    'cityscapes_panoptic': '74c61b9c9bc9c7f9',
+    'davis': 'ed2aa9d9961a3431',
+    'kitti_step_small': '09ef74556d17e98d',
+  }
+  record = str(tmp_path / 'runs.jsonl')
+  for name, key in of_experiments.items():
+    repeated_evaluation.append(record, key, 7, {'name': name})
+  for name in of_experiments:
+    config = loading.load(name, '', 'training.init_checkpoint=[weights]')
+    keys = repeated_evaluation.keys(config, '')
+    assert repeated_evaluation.read(record, keys) == {7: {'name': name}}
+    config.model.bits += 1
+    keys = repeated_evaluation.keys(config, '')
+    assert not repeated_evaluation.read(record, keys)
 
 
 def test_summary():
-  found = runs.summarize([{'J': 1.0}, {'J': 2.0}, {'J': 6.0}])
+  found = repeated_evaluation.summarize([{'J': 1.0}, {'J': 2.0}, {'J': 6.0}])
   assert found == pytest.approx({'J': 3.0, 'J_std': 7**0.5})

@@ -1,15 +1,15 @@
-"""Lines that tell how far a run is."""
+"""Lines that say how far a run is."""
 
-from typing import Mapping
+from collections.abc import Mapping
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
   """Prints a line at once."""
   print(line, flush=True)
 
 
 def duration(seconds: float) -> str:
-  """Returns a length of time to read: '45s', '3m05s', '7h30m', '2d04h'."""
+  """Returns a readable length of time: '45s', '3m05s', '7h30m', '2d04h'."""
   total = int(round(seconds))
   minutes, hours, days = total // 60, total // 3600, total // 86400
   if days:
@@ -27,9 +27,9 @@ def training_line(
   """Returns the line of one loop of training.
 
   Args:
-    step: number of updates made.
-    total_steps: length of the run.
-    output: values of the loop, as `Trainer.output`.
+    step: Number of updates made.
+    total_steps: Length of the run.
+    output: Values of the loop, as `Trainer.output`.
   """
   seconds = output['seconds_per_step']
   return (
@@ -46,9 +46,9 @@ def evaluation_line(batches: int, num_batches: int, seconds: float) -> str:
   """Returns the line of an evaluation in progress.
 
   Args:
-    batches: number of batches done.
-    num_batches: number of all batches; below 1 if it is not known.
-    seconds: time spent on them.
+    batches: Number of batches done.
+    num_batches: Number of all batches; below 1 if it is not known.
+    seconds: Time spent on them.
   """
   if num_batches < 1:
     return f'evaluation: batch {batches} | {duration(seconds)}'

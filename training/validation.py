@@ -1,25 +1,33 @@
-"""Checks of an experiment before anything is built."""
+"""Checks an experiment before anything is built.
 
-import dataclasses
-import typing
+Names and sizes that a part of the program defines are checked against that
+part.
+"""
+
+from collections.abc import Callable, Collection
 from typing import Any
 
-from configs import base
+from configs import base, type_checks
+from data import datasets
+from models import checkpoints, diffusion, losses, pix2seq_d, resnet
+from tasks import factory, segments, video_scorer
+from training import optimizer, state
 
-_CHOICES = {
-  'task': ('panoptic', 'video'),
-  'data.source': ('folder', 'tfds'),
-  'model.encoder.resnet.variant': ('c4', 'standard'),
-  'model.prediction': ('softmax', 'sigmoid', 'x', 'eps'),
-  'loss.schedule.name': ('paper', 'cosine', 'sigmoid', 'linear'),
-  'optimizer.schedule': ('constant', 'linear', 'cosine'),
-  'training.precision': ('float32', 'bfloat16'),
-  'training.init_weights': ('ema', 'online'),
-  'evaluation.sampler.name': ('ddim', 'ddpm_large', 'ddpm_small'),
-  'evaluation.sampler.schedule.name': ('paper', 'cosine', 'sigmoid', 'linear'),
-  'evaluation.segments_by': ('id', 'class_and_id'),
-  'evaluation.weights': ('ema', 'online'),
-  'evaluation.video.metric': ('stq', 'j_and_f'),
+_CHOICES: dict[str, Collection] = {
+  'task': factory.TASKS,
+  'data.source': datasets.SOURCES,
+  'model.encoder.resnet.depth': resnet.DEPTHS,
+  'model.encoder.resnet.variant': resnet.VARIANTS,
+  'model.parameterization': losses.PARAMETERIZATIONS,
+  'loss.schedule.name': diffusion.SCHEDULES,
+  'optimizer.schedule': optimizer.SCHEDULES,
+  'training.precision': state.POLICIES,
+  'training.init_weights': checkpoints.WEIGHTS,
+  'evaluation.sampler.name': diffusion.SAMPLERS,
+  'evaluation.sampler.schedule.name': diffusion.SCHEDULES,
+  'evaluation.segments_by': segments.SEGMENTS_BY,
+  'evaluation.weights': checkpoints.WEIGHTS,
+  'evaluation.video.metric': video_scorer.METRICS,
 }
 _AT_LEAST_ONE = (
   'model.num_classes',
@@ -51,11 +59,11 @@ _NOT_NEGATIVE = (
   'optimizer.base_fan_in',
   'optimizer.weight_decay',
   'optimizer.clip_norm',
-  'training.pictures_every',
+  'training.visualize_every',
   'evaluation.every',
   'evaluation.sampler.td',
   'evaluation.min_segment_pixels',
-  'evaluation.num_pictures',
+  'evaluation.num_visualized',
   'evaluation.video.first_frame_steps',
   'evaluation.video.max_frames',
 )
@@ -76,16 +84,17 @@ def validate(
   """Checks what can be checked without a model or data.
 
   Args:
-    config: the experiment.
-    num_replicas: devices that share a batch, over all workers.
-    evaluates: whether evaluation's batches are needed too.
+    config: The experiment. Its lists become tuples where fields are tuples.
+    num_replicas: Devices that share a batch, over all workers.
+    evaluates: Whether evaluation's batches are needed too.
 
   Raises:
-    ValueError: one sentence: the field, its value, and what it must be.
+    ValueError: One sentence: the field, its value, and what it must be.
   """
-  check_types(config)
-  for field, choices in _CHOICES.items():
-    _require(config, field, lambda x, c=choices: x in c, f'one of {choices}')
+  type_checks.check_types(config)
+  for field, owners in _CHOICES.items():
+    choices = tuple(owners)
+    _require(config, field, choices.__contains__, f'one of {choices}')
   for field in _AT_LEAST_ONE:
     _require(config, field, lambda x: x >= 1, 'at least 1')
   for field in _POSITIVE:
@@ -134,7 +143,7 @@ def validate(
   )
   _require(
     config,
-    'data.augmentation.withheld_past',
+    'data.augmentation.past_mask_dropout',
     lambda x: 0 <= x <= 1,
     'between 0 and 1',
   )
@@ -143,7 +152,7 @@ def validate(
   elif config.model.past_masks:
     raise ValueError(
       f'model.past_masks is {config.model.past_masks}, but the task is '
-      f"{config.task!r}, of pictures without a past; set task='video' or "
+      f"{config.task!r}, of images without a past; set task='video' or "
       'model.past_masks=0.'
     )
   largest = max(config.model.num_classes, config.model.max_instances) - 1
@@ -167,6 +176,7 @@ def validate(
     lambda x: not evaluates or x % num_replicas == 0,
     f'a multiple of {num_replicas}, the number of replicas',
   )
+  pix2seq_d.check(config.model)
 
 
 def _check_video(config: base.Experiment) -> None:
@@ -193,67 +203,14 @@ def _check_video(config: base.Experiment) -> None:
     )
 
 
-def _require(config, field, condition, meaning):
-  value = config
+def _require(
+  config: base.Experiment,
+  field: str,
+  condition: Callable[[Any], bool],
+  meaning: str,
+) -> None:
+  value: Any = config
   for name in field.split('.'):
     value = getattr(value, name)
   if not condition(value):
     raise ValueError(f'{field} is {value!r}; it must be {meaning}.')
-
-
-def check_types(config: base.Experiment, prefix: str = '') -> None:
-  """Checks the types of all fields, and turns lists into the tuples they stand
-  for and whole numbers into the floats they stand for.
-
-  Args:
-    config: the experiment or a part of it, changed in place.
-    prefix: name of the part, with a dot at the end.
-
-  Raises:
-    ValueError: names the first field of the wrong type.
-  """
-  hints = typing.get_type_hints(type(config))
-  for field in dataclasses.fields(config):
-    value, hint = getattr(config, field.name), hints[field.name]
-    name = f'{prefix}{field.name}'
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-      if not isinstance(value, hint):
-        raise ValueError(
-          f'{name} is {value!r}; it must be a section of fields.'
-        )
-      check_types(value, f'{name}.')
-    else:
-      setattr(config, field.name, _checked(value, hint, name))
-
-
-def _checked(value: Any, hint: Any, name: str) -> Any:
-  """Returns the value in the type of the hint."""
-  arguments = typing.get_args(hint)
-  if type(None) in arguments:
-    return None if value is None else _checked(value, arguments[0], name)
-  if typing.get_origin(hint) is tuple:
-    if not isinstance(value, (list, tuple)):
-      raise ValueError(f'{name} is {value!r}; it must be a list.')
-    if Ellipsis in arguments:
-      arguments = arguments[:1] * len(value)
-    if len(value) != len(arguments):
-      raise ValueError(
-        f'{name} is {value!r}; it must be a list of {len(arguments)}.'
-      )
-    return tuple(
-      _checked(item, argument, name)
-      for item, argument in zip(value, arguments, strict=True)
-    )
-  if hint is float and type(value) is int:
-    return float(value)
-  if type(value) is not hint:
-    raise ValueError(f'{name} is {value!r}; it must be {_TYPE_NAMES[hint]}.')
-  return value
-
-
-_TYPE_NAMES = {
-  bool: 'true or false',
-  int: 'a whole number',
-  float: 'a number',
-  str: 'a text',
-}

@@ -1,23 +1,45 @@
-"""Experiments as text: overrides, YAML files, and the copy kept with a run."""
+"""Loads experiments by name, changes their fields, and stores them with runs.
 
+A stored experiment, a `--config_file` and `--params_override` may use the old
+name of a renamed field.
+"""
+
+import copy
 import difflib
 import os
 import re
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Mapping, Tuple
 
 import tensorflow as tf
 import yaml
 from official.core import exp_factory
 from official.modeling.hyperparams import params_dict
 
-from configs import base, validation
-from training import files
+from configs import (  # noqa: F401  Experiments register themselves.
+  base,
+  cityscapes,
+  coco,
+  davis,
+  files,
+  kitti_step,
+  moving_shapes,
+  shapes,
+  type_checks,
+)
 
 _FILE = 'experiment.yaml'
 
+# Old names of fields and the new ones, within the same section.
+_RENAMED = {
+  'model.prediction': 'model.parameterization',
+  'data.augmentation.withheld_past': 'data.augmentation.past_mask_dropout',
+  'training.pictures_every': 'training.visualize_every',
+  'evaluation.num_pictures': 'evaluation.num_visualized',
+}
+
 
 class _Loader(yaml.SafeLoader):
-  """Safe YAML that takes `1e-4` for a number, as people do."""
+  """Safe YAML that reads `1e-4` as a number."""
 
 
 _Loader.add_implicit_resolver(
@@ -33,16 +55,16 @@ def load(
   """Returns a registered experiment with its fields overridden.
 
   Args:
-    name: the experiment's registered name.
-    config_file: path of a YAML file with the fields to change, or ''.
-    params_override: fields to change after that, 'a.b=1,c.d=[1,2]', or ''.
+    name: The experiment's registered name.
+    config_file: Path of a YAML file with the fields to change, or ''.
+    params_override: Fields to change after that, 'a.b=1,c.d=[1,2]', or ''.
 
   Returns:
-    The experiment, of known fields and right types.
+    The experiment. Its fields are known and have their types.
 
   Raises:
-    ValueError: if the name, a field or a type is wrong.
-    FileNotFoundError: if there is no such file.
+    ValueError: If the name, a field or a type is wrong.
+    FileNotFoundError: If there is no such file.
   """
   try:
     config = exp_factory.get_exp_config(name)
@@ -73,13 +95,14 @@ def override(
   """Changes fields of an experiment.
 
   Args:
-    config: the experiment, changed in place.
-    values: nested dictionary of the fields to change.
-    source: where the values come from, for the message.
+    config: The experiment, changed in place.
+    values: Nested dictionary of the fields to change.
+    source: Where the values come from, for the message.
 
   Raises:
-    ValueError: if a field is unknown or a value has the wrong type.
+    ValueError: If a field is unknown or a value has the wrong type.
   """
+  values = _renamed(values, _RENAMED, source)
   known = dict(_flatten(config.as_dict()))
   for field, _ in _flatten(values):
     if field not in known:
@@ -87,15 +110,14 @@ def override(
       hint = f'; did you mean {close[0]!r}?' if close else '.'
       raise ValueError(f'Unknown field {field!r} in {source}{hint}')
   config.override(values)
-  validation.check_types(config)
+  type_checks.check_types(config)
 
 
 def save(config: base.Experiment, model_dir: str) -> None:
   """Writes the experiment to `experiment.yaml` in the run's folder."""
-  path = os.path.join(model_dir, _FILE)
   tf.io.gfile.makedirs(model_dir)
   text = yaml.safe_dump(_lists(config.as_dict()), sort_keys=False)
-  files.write_text(path, text)
+  files.write_text(os.path.join(model_dir, _FILE), text)
 
 
 def save_copy(model_dir: str, directory: str) -> None:
@@ -111,18 +133,18 @@ def check_same_model(
   """Refuses another model than the one of the run's folder.
 
   Args:
-    config: the experiment now.
-    model_dir: folder of the run.
-    resumes: whether the training is to go on, which takes the optimizer's
-      moments, and so the same trainable weights.
+    config: The experiment now.
+    model_dir: Folder of the run.
+    resumes: Whether the training goes on. Then the trainable weights must be
+      the same, since the optimizer's moments are restored.
 
   Raises:
-    ValueError: if the stored model differs; names the fields.
+    ValueError: If the stored model differs; names the fields.
   """
   path = os.path.join(model_dir, _FILE)
   if not tf.io.gfile.exists(path):
     return
-  stored = dict(_flatten(_read(path)))
+  stored = dict(_flatten(_renamed(_read(path), _RENAMED, path)))
   current = dict(_flatten(_lists(config.as_dict())))
   compared = ('model.', 'training.freeze_encoder') if resumes else ('model.',)
   differences = [
@@ -137,6 +159,12 @@ def check_same_model(
     )
 
 
+def with_old_names(config: base.Experiment) -> Dict[str, Any]:
+  """Returns the experiment as nested dictionaries, with old names of fields."""
+  old_of_new = {new: old for old, new in _RENAMED.items()}
+  return _renamed(config.as_dict(), old_of_new, 'the experiment')
+
+
 def _read(path: str) -> Dict[str, Any]:
   if not tf.io.gfile.exists(path):
     raise FileNotFoundError(f'There is no configuration file {path!r}.')
@@ -148,6 +176,28 @@ def _read(path: str) -> Dict[str, Any]:
     raise ValueError(f'{path} is not a YAML file: {reason}') from None
   if not isinstance(values, dict):
     raise ValueError(f'{path} must hold a YAML mapping of fields to values.')
+  return values
+
+
+def _renamed(
+  values: Dict[str, Any], names: Mapping[str, str], source: str
+) -> Dict[str, Any]:
+  """Returns a copy of nested values with other names of some fields."""
+  values = copy.deepcopy(values)
+  for before, after in names.items():
+    *sections, name = before.split('.')
+    new_name = after.split('.')[-1]
+    part: Any = values
+    for section in sections:
+      part = part.get(section) if isinstance(part, dict) else None
+    if not isinstance(part, dict) or name not in part:
+      continue
+    if new_name in part:
+      raise ValueError(
+        f'{source} has both {before!r} and {after!r}, which are one field; '
+        'remove one.'
+      )
+    part[new_name] = part.pop(name)
   return values
 
 
