@@ -2,7 +2,8 @@
 
 import os
 import pathlib
-from typing import NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
 class Frame(NamedTuple):
@@ -10,15 +11,15 @@ class Frame(NamedTuple):
 
   name: str
   ground_truth: pathlib.Path
-  prediction: Optional[pathlib.Path]
+  prediction: pathlib.Path | None
 
 
 def read_sequences(path: str | os.PathLike) -> list[str]:
   """Reads a list of sequences, one a line, as DAVIS' ImageSets.
 
   Raises:
-    FileNotFoundError: there is no such file.
-    ValueError: it names no sequence, or one twice.
+    FileNotFoundError: If there is no such file.
+    ValueError: If it names no sequence, or one twice.
   """
   if not os.path.isfile(path):
     raise FileNotFoundError(
@@ -36,23 +37,23 @@ def read_sequences(path: str | os.PathLike) -> list[str]:
 def find_frames(
   gt_folder: str | os.PathLike,
   pred_folder: str | os.PathLike,
-  sequences: Optional[Sequence[str]] = None,
+  sequences: Sequence[str] | None = None,
   inner_frames_only: bool = False,
 ) -> dict[str, list[Frame]]:
   """Pairs the files of two folders.
 
   Args:
-    gt_folder: ground truth.
-    pred_folder: the result.
-    sequences: names; by default all folders of the ground truth.
-    inner_frames_only: the first and the last frame may lack a prediction.
+    gt_folder: Ground truth.
+    pred_folder: The result.
+    sequences: Names; by default all folders of the ground truth.
+    inner_frames_only: The first and the last frame may lack a prediction.
 
   Returns:
-    {sequence: frames in order}.
+    The frames of each sequence, in order.
 
   Raises:
-    FileNotFoundError: a folder or a predicted frame is missing.
-    ValueError: there is no sequence, or one has no frames.
+    FileNotFoundError: If a folder or a predicted frame is missing.
+    ValueError: If there is no sequence, or one has no frames.
   """
   for folder in (gt_folder, pred_folder):
     if not os.path.isdir(folder):

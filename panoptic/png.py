@@ -213,6 +213,39 @@ def write_ids(
   save(path, image)
 
 
+def kitti_step_ids(
+  class_map: np.ndarray, instance_map: np.ndarray, where: str
+) -> np.ndarray:
+  """The segment ids of KITTI-STEP's classes and instances: int32 `[h, w]`.
+
+  Args:
+    class_map: Integers `[h, w]` in 0..255, train ids; 255 is void.
+    instance_map: Integers `[h, w]` in 0..65535.
+    where: Names the maps in errors.
+
+  Raises:
+    ValueError: If the maps are not integers of those ranges and one size.
+  """
+  for values, name, high in (
+    (class_map, 'classes', 255),
+    (instance_map, 'instance ids', 65535),
+  ):
+    maps.check_map(values, f'{where}, {name}')
+    if values.min() < 0 or values.max() > high:
+      raise ValueError(
+        f'{where}: {name} run from {values.min()} to {values.max()}, and the '
+        f'PNG holds 0 to {high}; renumber them'
+      )
+  if class_map.shape != instance_map.shape:
+    raise ValueError(
+      f'{where}: the classes are {list(class_map.shape)} and the instances '
+      f'{list(instance_map.shape)} pixels; give two maps of one size'
+    )
+  red, instance = class_map.astype(np.int32), instance_map.astype(np.int32)
+  green, blue = instance >> 8, instance & 255
+  return KITTI_STEP.offset + red + (green << 8) + (blue << 16)
+
+
 def save(path: str | os.PathLike, image: Image.Image) -> None:
   """Writes an image as a PNG, which is whole as soon as it has its name."""
   os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)

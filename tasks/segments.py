@@ -5,6 +5,13 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from data import labels
+from panoptic import maps
+
+
+def as_map(segment_ids, found, void=None) -> maps.PanopticMap:
+  """The panoptic map of segment ids and their list of dictionaries."""
+  found = [maps.Segment.from_json(segment) for segment in found]
+  return maps.PanopticMap(segment_ids, found, void)
 
 
 def by_class_and_id(

@@ -15,7 +15,7 @@ import tensorflow as tf
 import tiny
 
 import main
-from metrics import panoptic_quality
+from data import labels
 from tasks import panoptic
 from training import evaluator as evaluator_lib
 from training import experiment
@@ -42,7 +42,7 @@ class _Task(panoptic.Panoptic):
       columns = [outputs[name] for name in ('image_id', *names)]
       for image_id, label_map, *sizes in zip(*columns, strict=True):
         self.label_maps[int(image_id)] = label_map
-        self.segments[int(image_id)] = panoptic_quality.PanopticMap(
+        self.segments[int(image_id)] = labels.GroundTruth(
           *panoptic.to_segments(
             label_map, *sizes, self.config, self.eval_set.classes
           )

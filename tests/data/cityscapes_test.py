@@ -10,6 +10,7 @@ from PIL import Image
 from configs import base
 from data import cityscapes, datasets, kitti_step, prepare, source
 from metrics import panoptic_quality
+from panoptic import maps
 
 labels_module = pytest.importorskip('cityscapesscripts.helpers.labels')
 
@@ -96,7 +97,12 @@ def test_score_is_the_official_one(tmp_path):
       {'id': int(i), 'category_id': int(i if i < 1000 else i // 1000)}
       for i in np.unique(ids)
     ]
-    quality.update(truth, panoptic_quality.PanopticMap(ids, segments))
+    quality.update(
+      *(
+        maps.PanopticMap(i, [maps.Segment.from_json(s) for s in found])
+        for i, found in ((truth.segment_ids, truth.segments), (ids, segments))
+      )
+    )
     trees.png(tmp_path / 'predicted' / annotation['file_name'], trees.rgb(ids))
     matched.append(
       (
@@ -113,7 +119,7 @@ def test_score_is_the_official_one(tmp_path):
     categories,
   )
   expected = tool.average_pq(stat, categories)
-  result = quality.result()
+  result = quality.details()
   assert 0 < expected['All']['pq'] < 1
   for group in ('All', 'Things', 'Stuff'):
     for name in ('pq', 'sq', 'rq'):
