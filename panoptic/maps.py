@@ -74,8 +74,9 @@ def from_label_ids(
   if not of_void:
     return PanopticMap(ids, found)
   void = np.isin(ids, of_void)
-  segments = [segment for segment in found if segment.category_id]
-  return PanopticMap(np.where(void, VOID, ids), segments, void)
+  ids = ids.copy()
+  ids[void] = VOID
+  return PanopticMap(ids, [s for s in found if s.category_id], void)
 
 
 def check_map(segment_ids: np.ndarray, where: str) -> None:

@@ -155,9 +155,12 @@ def decode_ids(content: bytes, encoding: Encoding) -> np.ndarray:
       if encoding.channels == 3:
         # Four bytes a pixel, the last one padding: read as a little-endian
         # number they are the id, and no uint8 arithmetic can overflow.
-        raw = image.convert('RGB').tobytes('raw', 'RGBX')
+        rgb = image if image.mode == 'RGB' else image.convert('RGB')
+        raw = rgb.tobytes('raw', 'RGBX')
         ids = np.frombuffer(raw, '<i4').reshape(image.height, image.width)
-        return (ids & 0xFFFFFF) + encoding.offset
+        ids = ids & 0xFFFFFF
+        ids += encoding.offset
+        return ids
       ids = np.asarray(image)
   except (OSError, SyntaxError) as error:
     raise ValueError(BROKEN) from error
