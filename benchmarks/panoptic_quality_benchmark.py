@@ -39,7 +39,7 @@ def blobs(centers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
   """Returns int64 [480, 640]: the nearest center, bent by a few waves."""
   y, x = np.mgrid[:_HEIGHT, :_WIDTH].astype(np.float32)
   fy, fx, phase = rng.uniform(
-    [[0.01], [0.01], [0]], [[0.08], [0.08], [6]], [3, 4]
+    [[0.01], [0.01], [0.0]], [[0.08], [0.08], [6.0]], [3, 4]
   )
   for f, g, p in zip(fy, fx, phase, strict=True):
     x, y = x + 8 * np.sin(f * y + p), y + 8 * np.sin(g * x + p)
@@ -157,12 +157,11 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
     ]
 
   def score_files(i):
-    from_files.update(
-      *(
-        maps.PanopticMap(ids, listed[side][i])
-        for ids, side in zip(decode(i), ('gt', 'pred'), strict=True)
-      )
+    truth, prediction = (
+      maps.PanopticMap(ids, listed[side][i])
+      for ids, side in zip(decode(i), ('gt', 'pred'), strict=True)
     )
+    from_files.update(truth, prediction)
 
   methods = {
     'ours, in memory': lambda i: in_memory.update(*pairs[i]),
@@ -178,7 +177,7 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
     methods['panopticapi, from files'] = lambda i: coco.update(
       annotations['gt'][i], annotations['pred'][i]
     )
-  times = {name: [] for name in methods}
+  times: dict[str, list[float]] = {name: [] for name in methods}
   for name, method in _ROUNDS * list(methods.items()):
     for i in range(images):
       start = time.perf_counter()

@@ -127,7 +127,9 @@ class PlainStq:
   def __init__(self):
     self._size = _CLASSES + 1
     self._confusion = np.zeros([self._size] * 2, np.int64)
-    self._gt, self._pred, self._both = (collections.Counter() for _ in range(3))
+    self._gt: collections.Counter = collections.Counter()
+    self._pred: collections.Counter = collections.Counter()
+    self._both: collections.Counter = collections.Counter()
 
   def update(self, gt: np.ndarray, pred: np.ndarray) -> None:
     size = self._size
@@ -170,7 +172,7 @@ class PlainStq:
 
 def median_times(methods: dict, frames: list, rounds: int) -> dict:
   """ms of processor time of each method, which take turns at all frames."""
-  times = {name: [] for name in methods}
+  times: dict[str, list[float]] = {name: [] for name in methods}
   for name, method in rounds * list(methods.items()):
     for frame in frames:
       start = time.process_time()

@@ -82,16 +82,18 @@ def find_frames(
       raise ValueError(
         f'{gt} has no PNGs; give every sequence at least one frame'
       )
-    frames = [Frame(p.stem, p, pred / p.name) for p in files]
-    for i, frame in enumerate(frames):
-      if frame.prediction.is_file():
-        continue
-      if not (inner_frames_only and i in (0, len(frames) - 1)):
-        missing = sum(not f.prediction.is_file() for f in frames)
-        raise FileNotFoundError(
-          f'{frame.prediction} is missing, the first of {missing} such frames '
-          f'of sequence {sequence}; predict every frame of the ground truth'
-        )
-      frames[i] = frame._replace(prediction=None)
-    found[sequence] = frames
+    predicted = [pred / p.name for p in files]
+    missing = [i for i, p in enumerate(predicted) if not p.is_file()]
+    ends = (0, len(files) - 1) if inner_frames_only else ()
+    needed = [i for i in missing if i not in ends]
+    if needed:
+      raise FileNotFoundError(
+        f'{predicted[needed[0]]} is missing, the first of {len(needed)} such '
+        f'frames of sequence {sequence}; predict every frame of the ground '
+        'truth'
+      )
+    found[sequence] = [
+      Frame(p.stem, p, None if i in missing else predicted[i])
+      for i, p in enumerate(files)
+    ]
   return found

@@ -107,10 +107,10 @@ class JAndF:
         the last one, the latter two are raised one frame later.
     """
     where = self._tracker.check(truth, prediction, sequence, name)
-    true_ids = _as_bytes(truth, f'{where}, ground truth')
+    true_ids = region_boundary.mask_ids(truth, f'{where}, ground truth')
     found_ids = None
     if prediction is not None:
-      found_ids = _as_bytes(prediction, f'{where}, prediction')
+      found_ids = region_boundary.mask_ids(prediction, f'{where}, prediction')
     elif self._unsupervised:
       raise ValueError(_missing(where))
     state = self._sequences.get(sequence)
@@ -156,7 +156,9 @@ class JAndF:
         than three, or no sequence has an object.
     """
     self._tracker.check_any()
-    per_object, per_sequence, assignment = {}, {}, {}
+    per_object: dict[str, Any] = {}
+    per_sequence: dict[str, Any] = {}
+    assignment: dict[str, tuple[int, int]] = {}
     for sequence, state in self._sequences.items():
       series, pairs = self._series(sequence, state)
       rows = [
@@ -244,22 +246,6 @@ class JAndF:
       rows = np.arange(used), np.arange(used)
     pairs = [(int(g) + 1, int(p) + 1) for p, g in zip(*rows, strict=True)]
     return (j[rows], f[rows]), pairs
-
-
-def _as_bytes(panoptic_map: maps.PanopticMap, where: str) -> np.ndarray:
-  """uint8 `[h, w]`: segment ids, and 255 for void."""
-  ids = panoptic_map.segment_ids
-  if panoptic_map.void is not None:
-    ids = np.where(panoptic_map.void, region_boundary.VOID, ids)
-  if ids.dtype == np.uint8:
-    return ids
-  low, high = ids.min(), ids.max()
-  if low < 0 or high > 255:
-    raise ValueError(
-      f'{where}: ids run from {low} to {high}, and the masks of DAVIS hold 0 '
-      'to 255; renumber the objects'
-    )
-  return ids.astype(np.uint8)
 
 
 def _missing(where: str) -> str:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from panoptic import runs
+from panoptic import maps, runs
 
 VOID = 255  # The id of pixels without ground truth.
 _BITS = 64  # Masks that share one map of bits.
@@ -38,6 +38,30 @@ class Boundaries(NamedTuple):
   pixels: np.ndarray
   member: np.ndarray
   near: np.ndarray
+
+
+def mask_ids(panoptic_map: maps.PanopticMap, where: str) -> np.ndarray:
+  """The ids of a frame's masks, and 255 for void: uint8 `[h, w]`.
+
+  Args:
+    panoptic_map: The frame.
+    where: Names the frame in the error.
+
+  Raises:
+    ValueError: If the ids are not in 0..255.
+  """
+  ids = panoptic_map.segment_ids
+  if panoptic_map.void is not None:
+    ids = np.where(panoptic_map.void, VOID, ids)
+  if ids.dtype == np.uint8:
+    return ids
+  low, high = ids.min(), ids.max()
+  if low < 0 or high > 255:
+    raise ValueError(
+      f'{where}: ids run from {low} to {high}, and the masks of DAVIS hold 0 '
+      'to 255; renumber the objects'
+    )
+  return ids.astype(np.uint8)
 
 
 def boundary_bits(
@@ -73,7 +97,7 @@ def boundary_bits(
 
 
 def dilate_bits(bits: np.ndarray, radius: int) -> np.ndarray:
-  """Sets each bit within `radius` pixels of where it is set, [h, w]."""
+  """Sets each bit within `radius` pixels of where it is set, `[h, w]`."""
   height = bits.shape[0]
   result = np.zeros_like(bits)
   row, drawn = bits.copy(), 0  # Each bit is a line of that half width.
@@ -106,7 +130,8 @@ def find_boundaries(ids: np.ndarray, count: int) -> Iterator[Boundaries]:
       if masks <= 8 * np.dtype(d).itemsize
     )
     table = np.zeros(256, dtype)
-    table[first : first + masks] = dtype(1) << np.arange(masks, dtype=dtype)
+    bits = np.uint64(1) << np.arange(masks, dtype=np.uint64)
+    table[first : first + masks] = bits
     pixels, bits = boundary_bits(ids, table)
     near = np.zeros(ids.shape, dtype)
     if pixels.size:
@@ -211,11 +236,11 @@ def _box(
   pixels: np.ndarray, shape: tuple[int, int], margin: int
 ) -> tuple[slice, slice]:
   """The rows and columns that are within `margin` of any of the pixels."""
-  spans = np.divmod(pixels, shape[1])
-  return tuple(
+  y, x = (
     slice(max(int(s.min()) - margin, 0), int(s.max()) + margin + 1)
-    for s in spans
+    for s in np.divmod(pixels, shape[1])
   )
+  return y, x
 
 
 def _unpack(bits: np.ndarray, count: int) -> np.ndarray:

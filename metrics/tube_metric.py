@@ -121,9 +121,10 @@ class TubeMetric(abc.ABC):
     where = self._tracker.check(truth, prediction, sequence, name)
     found = overlaps.count_overlaps(truth, prediction, self._positions, where)
     rows, columns = np.nonzero(found.pixels)
+    no_crowd = np.zeros_like(found.prediction.crowd)
     return SharedPixels(
       self._tubes(found.truth, found.truth.crowd, where)[rows],
-      self._tubes(found.prediction, np.False_, where)[columns],
+      self._tubes(found.prediction, no_crowd, where)[columns],
       found.pixels[rows, columns].astype(np.int64),
     )
 

@@ -14,6 +14,7 @@ STQ and VPQ, with crowd as COCO and as DeepLab2 treat it, for KITTI-STEP.
 """
 
 import functools
+import importlib
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -94,17 +95,11 @@ FORMATS = {
 
 
 def labels_of(dataset: str) -> Labels:
-  """The label files of a data set."""
+  """The label files of a data set, whose module says what they hold."""
   # Not at import: the metrics need no data set.
-  if dataset == 'davis':
-    from data import davis
-
-    return Labels(png.DAVIS, davis.class_table(), davis.find_segments)
-  from data import kitti_step
-
-  return Labels(
-    png.KITTI_STEP, kitti_step.class_table(), kitti_step.find_segments
-  )
+  module = importlib.import_module(f'data.{dataset}')
+  encoding = {'davis': png.DAVIS, 'kitti_step': png.KITTI_STEP}[dataset]
+  return Labels(encoding, module.class_table(), module.find_segments)
 
 
 def score(
