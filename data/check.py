@@ -8,10 +8,12 @@ import sys
 
 from absl import app, flags
 
-from data import builders, checking, official, records, source
+from data import official, verify
+from data.reading import samples
+from data.tfds import builders, records
 
 
-def check(name: str, folder: str, list_all: bool = False) -> checking.Checked:
+def check(name: str, folder: str, list_all: bool = False) -> verify.Checked:
   """Reads every file and prints what there is.
 
   Args:
@@ -24,7 +26,7 @@ def check(name: str, folder: str, list_all: bool = False) -> checking.Checked:
       wrong; with `list_all`, on what is wrong beside single frames.
   """
   frames = official.list_frames(name, folder)
-  found = checking.check(
+  found = verify.check(
     frames,
     official.encoding_of(name),
     official.find_segments(name),
@@ -38,7 +40,7 @@ def check(name: str, folder: str, list_all: bool = False) -> checking.Checked:
       if segment.category_id
     ]
     videos = len({frame.sequence for frame in listed if frame.sequence})
-    print(checking.summary(split, len(listed), videos, crowds))
+    print(verify.summary(split, len(listed), videos, crowds))
   return found
 
 
@@ -59,7 +61,7 @@ def main(argv) -> None:
     found = check(values.dataset, values.dir, values.all)
   except (ValueError, OSError) as error:
     hint = ''
-    if isinstance(error, source.BadFile):
+    if isinstance(error, samples.BadFile):
       hint = '; --all lists all bad files'
     sys.exit(f'FATAL: {error}{hint}')
   for reason in found.bad.values():

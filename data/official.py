@@ -3,7 +3,10 @@
 import os
 from typing import Dict, Sequence
 
-from data import builders, coco, davis, encodings, paths, records, source
+from data.datasets import coco, davis
+from data.reading import paths, samples
+from data.tfds import builders, records
+from panoptic import png
 
 BUILDERS = {
   'cityscapes': builders.CityscapesPanoptic,
@@ -12,7 +15,7 @@ BUILDERS = {
 }
 
 
-def list_frames(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
+def list_frames(name: str, folder: str) -> Dict[str, Sequence[samples.Sample]]:
   """The frames of an official tree, by split.
 
   Raises:
@@ -29,7 +32,7 @@ def list_frames(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
   return splits
 
 
-def _list(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
+def _list(name: str, folder: str) -> Dict[str, Sequence[samples.Sample]]:
   if name == 'davis':
     return {split: davis.list_frames(folder, split) for split in davis.SPLITS}
   if name in ('coco_panoptic', 'panoptic_folder'):
@@ -48,7 +51,7 @@ def _list(name: str, folder: str) -> Dict[str, Sequence[source.Frame]]:
   return BUILDERS[name].frames(folder)
 
 
-def _check_names(frames: Sequence[source.Frame]) -> None:
+def _check_names(frames: Sequence[samples.Sample]) -> None:
   """Raises ValueError if two frames have one name."""
   images = {}
   for frame in frames:
@@ -67,6 +70,6 @@ def find_segments(name: str):
   return BUILDERS[name].find_segments if name in BUILDERS else None
 
 
-def encoding_of(name: str) -> encodings.Encoding:
+def encoding_of(name: str) -> png.Encoding:
   """Of the label files in the official tree."""
   return records.KINDS[name].encoding

@@ -1,6 +1,6 @@
 """From a data set to batches, the same ones however often a run is resumed.
 
-`contract.Dataset` says what a data set is; `clips` makes batches of videos.
+`dataset.Dataset` says what a data set is; `clips` makes batches of videos.
 
 Which example a place in the stream holds, how it is augmented and noised,
 depends on nothing but the training's seed and that place.
@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import blobs, contract, labels, transforms
+from data import dataset, instance_ids, transforms
+from data.reading import byte_ranges
 
 # What a stream of random numbers is for.
 _PURPOSES = 5
@@ -20,7 +21,7 @@ _ORDER, _AUGMENTATION, _INSTANCE_IDS, _WITHHELD, _LOSS = range(_PURPOSES)
 
 
 def train_dataset(
-  dataset: contract.Dataset,
+  dataset: dataset.Dataset,
   config: base.Experiment,
   start_step: int = 0,
   input_context: Optional[tf.distribute.InputContext] = None,
@@ -97,7 +98,7 @@ def train_dataset(
 
 
 def eval_dataset(
-  dataset: contract.Dataset,
+  dataset: dataset.Dataset,
   config: base.Experiment,
   input_context: Optional[tf.distribute.InputContext] = None,
 ) -> tf.data.Dataset:
@@ -131,7 +132,7 @@ def eval_dataset(
 
 
 def eval_in_order(
-  dataset: contract.Dataset,
+  dataset: dataset.Dataset,
   config: base.Experiment,
   order: np.ndarray,
   input_context: Optional[tf.distribute.InputContext] = None,
@@ -184,7 +185,7 @@ def eval_in_order(
     size = source['size']
     geometry = transforms.eval_geometry(size, image_size)
     window = tf.concat([[0, 0], size], axis=0)
-    part = blobs.decode_window(source['image'], window)
+    part = byte_ranges.decode_window(source['image'], window)
     image = transforms.place_image(part, window, geometry, image_size)
     return answer(index, image, geometry.crop, size, source['image_id'])
 
@@ -193,7 +194,7 @@ def eval_in_order(
   return finish(_load(keys, render if dataset.batched else None, read))
 
 
-def shuffled(dataset: contract.Dataset, config: base.Experiment) -> Callable:
+def shuffled(dataset: dataset.Dataset, config: base.Experiment) -> Callable:
   """Maps a place in the stream of training to the index of its example."""
 
   def place(counter):
@@ -217,9 +218,7 @@ def withheld_seed(config: base.Experiment, counter: tf.Tensor) -> tf.Tensor:
   return _seed(config.training.seed, _WITHHELD, counter)
 
 
-def read_augmented(
-  dataset: contract.Read, config: base.Experiment, index, seed
-):
+def read_augmented(dataset: dataset.Read, config: base.Experiment, index, seed):
   """Reads and augments a picture, of which it decodes what the crop shows.
 
   Returns:
@@ -232,7 +231,7 @@ def read_augmented(
     source['size'], place_seed, image_size, augmentation
   )
   window = transforms.source_window(geometry)
-  part = blobs.decode_window(source['image'], window)
+  part = byte_ranges.decode_window(source['image'], window)
   image = transforms.place_image(
     part, window, geometry, image_size, color_seed, augmentation.color_jitter
   )
@@ -240,7 +239,7 @@ def read_augmented(
 
 
 def read_labels(
-  dataset: contract.Read, config: base.Experiment, index, geometry
+  dataset: dataset.Read, config: base.Experiment, index, geometry
 ) -> tf.Tensor:
   """Reads a label map: int32 `[h, w, 2]`, class and number.
 
@@ -275,7 +274,7 @@ def draw_ids(
   batch: Dict[str, tf.Tensor], config: base.Experiment
 ) -> Dict[str, tf.Tensor]:
   """Draws each example's ids, and seeds its loss; 'counter' is its place."""
-  label_map, dropped = labels.draw_instance_ids(
+  label_map, dropped = instance_ids.draw_instance_ids(
     batch['label_map'],
     config.model.max_instances,
     _seed(config.training.seed, _INSTANCE_IDS, batch['counter']),

@@ -16,7 +16,10 @@ from typing import Mapping, Sequence
 
 from absl import app, flags
 
-from data import builders, checking, coco, official, records, source
+from data import official, verify
+from data.datasets import coco
+from data.reading import samples
+from data.tfds import builders, records
 
 
 def prepare(
@@ -60,7 +63,7 @@ def prepare(
     segments = content.segments[content.segments[:, 1] > 0]
     pictures, videos = len(content.names), len(content.sequences)
     crowds = segments[:, 2].tolist()
-    print(checking.summary(split, pictures, videos, crowds))
+    print(verify.summary(split, pictures, videos, crowds))
   return folder
 
 
@@ -73,7 +76,7 @@ def _prepare_tree(name, manual_dir, data_dir, skip_bad) -> None:
   os.makedirs(data_dir, exist_ok=True)
   _require_room(frames, data_dir)
   journal = os.path.join(data_dir, f'.pix2seq_d-checked-{name}.jsonl')
-  checked = checking.check(
+  checked = verify.check(
     frames,
     official.encoding_of(name),
     official.find_segments(name),
@@ -81,7 +84,7 @@ def _prepare_tree(name, manual_dir, data_dir, skip_bad) -> None:
     skip_bad,
   )
   skipped = with_whole_videos(frames, checked.bad)
-  checking.report_skipped(checked.bad, 'bad frames')
+  verify.report_skipped(checked.bad, 'bad frames')
   for split, listed in frames.items():
     keys = {builders.checked_key(split, frame) for frame in listed}
     if keys <= skipped:
@@ -101,7 +104,7 @@ def _prepare_tree(name, manual_dir, data_dir, skip_bad) -> None:
 
 
 def with_whole_videos(
-  frames: Mapping[str, Sequence[source.Frame]], bad: Mapping[str, str]
+  frames: Mapping[str, Sequence[samples.Sample]], bad: Mapping[str, str]
 ) -> frozenset:
   """Bad frames, and all frames of their videos, which may not have gaps."""
   by_video = collections.defaultdict(set)
@@ -151,7 +154,7 @@ def _categories(folder: str) -> list:
         f'the categories of {split} and {first} in {folder}/annotations '
         'differ: give all splits the same'
       )
-  return [list(category) for category in table]
+  return [[c.id, c.name, c.color, c.isthing] for c in table]
 
 
 def _require_room(frames, data_dir) -> None:
@@ -215,7 +218,7 @@ def main(argv) -> None:
     )
   except (ValueError, OSError) as error:
     hint = ''
-    if isinstance(error, source.BadFile):
+    if isinstance(error, samples.BadFile):
       hint = '; or leave such files out with --skip_bad'
     sys.exit(f'FATAL: {error}{hint}')
   data_dir = os.path.abspath(os.path.expanduser(values.data_dir))

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import colors
+from data import color_jitter
 
 IMAGE_PADDING = 0.3
 # Pixels. The chroma of a JPEG has half the resolution, so that what is decoded
@@ -110,7 +110,7 @@ def place_image(
     geometry: Where the picture lies.
     image_size: (H, W).
     color_seed: int32 or int64 `[2]`, with a `color_strength` above 0.
-    color_strength: Of `colors.draw`; 0: the colours stay.
+    color_strength: Of `color_jitter.draw`; 0: the colours stay.
 
   Returns:
     float32 `[H, W, 3]` in [0, 1].
@@ -271,18 +271,18 @@ def _finish(image, geometry, color_seed, color_strength) -> tf.Tensor:
   """What follows on the resizing: flip, colours, padding."""
   distortion = None
   if color_strength > 0:
-    distortion = colors.draw(color_seed, color_strength)
+    distortion = color_jitter.draw(color_seed, color_strength)
   return _fused(image, geometry.crop, geometry.flip, distortion)
 
 
 # As single operations this takes as long as the resizing itself. In an input
 # pipeline it runs on the host's CPU, whatever the accelerator.
 @tf.function(jit_compile=True)
-def _fused(image, crop, flip, distortion: Optional[colors.Distortion]):
+def _fused(image, crop, flip, distortion: Optional[color_jitter.Distortion]):
   image = tf.clip_by_value(image / 255, 0.0, 1.0)
   image = tf.where(flip, image[:, ::-1], image)
   if distortion is not None:
-    image = colors.distort(image, distortion, crop)
+    image = color_jitter.distort(image, distortion, crop)
   rows, columns = (tf.range(image.shape[i]) < crop[i] for i in (0, 1))
   inside = rows[:, tf.newaxis, tf.newaxis] & columns[:, tf.newaxis]
   return tf.where(inside, image, IMAGE_PADDING)

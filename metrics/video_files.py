@@ -97,9 +97,8 @@ FORMATS = {
 def labels_of(dataset: str) -> Labels:
   """The label files of a data set, whose module says what they hold."""
   # Not at import: the metrics need no data set.
-  module = importlib.import_module(f'data.{dataset}')
-  encoding = {'davis': png.DAVIS, 'kitti_step': png.KITTI_STEP}[dataset]
-  return Labels(encoding, module.class_table(), module.find_segments)
+  module = importlib.import_module(f'data.datasets.{dataset}')
+  return Labels(module.ENCODING, module.class_table(), module.find_segments)
 
 
 def score(

@@ -9,7 +9,8 @@ import tensorflow as tf
 from PIL import Image
 
 from configs import base
-from data import clips, datasets, labels, pipeline
+from data import pipeline, registry, video_pipeline
+from panoptic import classes as classes_lib
 from panoptic import png
 from tasks import pictures
 
@@ -36,9 +37,9 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
     raise ValueError('--mode=inspect needs --output, a folder to write')
   if count < 1:
     raise ValueError(f'--num_examples is {count}; it must be at least 1')
-  dataset = datasets.create(config.data, config.data.train_split)
+  dataset = registry.create(config.data, config.data.train_split)
   of_clips = config.task == 'video' and config.model.past_masks
-  make = clips.train_clips if of_clips else pipeline.train_dataset
+  make = video_pipeline.train_clips if of_clips else pipeline.train_dataset
   start = time.monotonic()
   batches = make(dataset, config).unbatch().take(count)
   examples = [
@@ -59,7 +60,7 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
 
 
 def statistics(
-  examples: List[Dict[str, np.ndarray]], classes: labels.ClassTable
+  examples: List[Dict[str, np.ndarray]], classes: classes_lib.ClassTable
 ) -> Dict[str, Any]:
   """Counts what training examples hold.
 
@@ -115,7 +116,7 @@ def describe(found: Dict[str, Any]) -> str:
 
 
 def _drawn(
-  example: Dict[str, np.ndarray], classes: labels.ClassTable
+  example: Dict[str, np.ndarray], classes: classes_lib.ClassTable
 ) -> List[np.ndarray]:
   """The image, it under its segments, and the past masks."""
   image = np.rint(example['image'] * 255).astype(np.uint8)

@@ -9,9 +9,10 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from data import datasets, labels, pipeline, transforms
-from metrics import registry
+from data import pipeline, registry, transforms
+from metrics import registry as metric_registry
 from models import checkpoints, pix2seq_d
+from panoptic import classes as classes_lib
 from panoptic import result_files
 from tasks import pictures, sampling, segments
 
@@ -217,7 +218,7 @@ class Scorer:
 
   def __init__(self, config: base.Experiment, dataset, results_dir: str = ''):
     self._config, self._dataset = config, dataset
-    self._metric = registry.METRICS['pq'].make(dataset.classes)
+    self._metric = metric_registry.METRICS['pq'].make(dataset.classes)
     self._images = 0
     self._writer = None
     if results_dir:
@@ -245,7 +246,7 @@ class Scorer:
         self._dataset.classes,
       )
       name = self._dataset.file_name(image_id)
-      truth = segments.as_map(*self._dataset.ground_truth(image_id))
+      truth = self._dataset.ground_truth(image_id)
       prediction = segments.as_map(segment_ids, found)
       self._metric.update(truth, prediction, name=name)
       self._images += 1
@@ -262,7 +263,7 @@ class Scorer:
 
 def _open(config: base.Experiment, split: str):
   """Opens a split, whose classes must be those of the model."""
-  dataset = datasets.create(config.data, split)
+  dataset = registry.create(config.data, split)
   classes, known = dataset.classes.num_classes, config.model.num_classes
   # A single class needs no name: see `_as_the_model`.
   if classes > known and (classes, known) != (2, 1):
@@ -288,7 +289,7 @@ def to_segments(
   unpadded_size: Sequence[int],
   original_size: Sequence[int],
   config: base.Experiment,
-  classes: labels.ClassTable,
+  classes: classes_lib.ClassTable,
 ) -> Tuple[np.ndarray, List[Dict[str, Any]]]:
   """A decoded map to segments of the picture's own size.
 

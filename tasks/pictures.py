@@ -5,14 +5,14 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from data import labels
+from panoptic import classes as classes_lib
 
 _VOID = (40, 40, 40)
 
 
 def segment_colors(
   segments: Sequence[Mapping[str, Any]],
-  classes: labels.ClassTable,
+  classes: classes_lib.ClassTable,
   by_id: bool = False,
 ) -> Mapping[int, np.ndarray]:
   """A colour for every segment: its class's, varied from thing to thing.
@@ -34,7 +34,7 @@ def segment_colors(
     nth = seen[category.id] = seen.get(category.id, -1) + 1
     color = np.array(category.color, np.float64)
     if by_id and category.isthing:
-      color = np.array(labels.palette_color(segment['id']))
+      color = np.array(classes_lib.palette_color(segment['id']))
     elif by_id:  # Dark, or it might look like a thing.
       color = color / 3
     elif category.isthing and nth:
@@ -48,7 +48,7 @@ def segment_colors(
 def paint(
   segment_ids: np.ndarray,
   segments: Sequence[Mapping[str, Any]],
-  classes: labels.ClassTable,
+  classes: classes_lib.ClassTable,
   by_id: bool = False,
 ) -> np.ndarray:
   """Flat colours (see `segment_colors`): uint8 `[h, w, 3]`, void dark."""
@@ -70,7 +70,7 @@ def overlay(
   image: np.ndarray,
   segment_ids: np.ndarray,
   segments: Sequence[Mapping[str, Any]],
-  classes: labels.ClassTable,
+  classes: classes_lib.ClassTable,
   names: bool = True,
   min_side: int = 0,
   ids: bool = False,

@@ -9,8 +9,9 @@ import tensorflow as tf
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from configs import base
-from data import datasets, labels, transforms
+from data import registry, transforms
 from models import checkpoints, pix2seq_d
+from panoptic import classes as classes_lib
 from panoptic import png, result_files
 from tasks import panoptic, pictures, segments
 
@@ -73,7 +74,7 @@ def names_of(photos: List[str], folder: str) -> List[str]:
 
 def classes_of(
   config: base.Experiment, checkpoint: Optional[str]
-) -> labels.ClassTable:
+) -> classes_lib.ClassTable:
   """The classes that a checkpoint was trained on, as its run's folder says.
 
   Without a run, as with an imported checkpoint, those of `config.data`.
@@ -82,10 +83,10 @@ def classes_of(
     folder = os.path.dirname(checkpoint)
     # The best checkpoint lies in a folder within the run's.
     for place in (folder, os.path.dirname(folder)):
-      classes = labels.ClassTable.load(place)
+      classes = classes_lib.ClassTable.load(place)
       if classes is not None:
         return classes
-  return datasets.class_table(config.data)
+  return registry.class_table(config.data)
 
 
 def load(
@@ -119,7 +120,9 @@ class Output:
   A context manager; the result is complete when it is left.
   """
 
-  def __init__(self, output_dir: str, classes: labels.ClassTable, total: int):
+  def __init__(
+    self, output_dir: str, classes: classes_lib.ClassTable, total: int
+  ):
     """Makes the folders; `total` is how many pictures there will be."""
     self._classes, self._total = classes, total
     self._overlays = os.path.join(output_dir, 'overlay')

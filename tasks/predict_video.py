@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import clips, transforms
+from data import transforms, video_pipeline
 from tasks import panoptic, predict, video, video_scorer
 
 
@@ -108,7 +108,9 @@ def run(
   names = predict.names_of(frames, input_path)
   limit = config.evaluation.video
   if limit.max_frames and not limit.split:
-    clips.check_lengths({input_path: range(len(frames))}, limit.max_frames)
+    video_pipeline.check_lengths(
+      {input_path: range(len(frames))}, limit.max_frames
+    )
   check(frames)
   classes = predict.classes_of(config, checkpoint)
   task = video.Video(config)

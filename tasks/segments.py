@@ -4,18 +4,21 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from data import labels
+from panoptic import classes as classes_lib
 from panoptic import maps
 
 
-def as_map(segment_ids, found, void=None) -> maps.PanopticMap:
+def as_map(
+  segment_ids: np.ndarray, found: List[Dict[str, Any]]
+) -> maps.PanopticMap:
   """The panoptic map of segment ids and their list of dictionaries."""
-  found = [maps.Segment.from_json(segment) for segment in found]
-  return maps.PanopticMap(segment_ids, found, void)
+  return maps.PanopticMap(
+    segment_ids, [maps.Segment.from_json(segment) for segment in found]
+  )
 
 
 def by_class_and_id(
-  label_map: np.ndarray, classes: labels.ClassTable, max_instances: int
+  label_map: np.ndarray, classes: classes_lib.ClassTable, max_instances: int
 ) -> np.ndarray:
   """Makes of each class and id an id of its own, and of each class of stuff.
 
@@ -41,7 +44,7 @@ def by_class_and_id(
 
 
 def from_label_map(
-  label_map: np.ndarray, classes: labels.ClassTable, min_pixels: int = 0
+  label_map: np.ndarray, classes: classes_lib.ClassTable, min_pixels: int = 0
 ) -> Tuple[np.ndarray, List[Dict[str, Any]]]:
   """Cleans a predicted map up into segments.
 

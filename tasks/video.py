@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import clips, pipeline
+from data import pipeline, video_pipeline
 from metrics import registry
 from tasks import panoptic, pictures, sampling, video_scorer
 
@@ -37,12 +37,12 @@ class Video(panoptic.Panoptic):
   def train_dataset(self, start_step, input_context=None) -> tf.data.Dataset:
     make = pipeline.train_dataset
     if self.config.model.past_masks:
-      make = clips.train_clips
+      make = video_pipeline.train_clips
     dataset = self.dataset(self.config.data.train_split)
     return make(dataset, self.config, start_step, input_context)
 
   def eval_dataset(self, input_context=None) -> tf.data.Dataset:
-    return clips.eval_frames(self.eval_set, self.config, input_context)
+    return video_pipeline.eval_frames(self.eval_set, self.config, input_context)
 
   def first_memory(self, rows: int, seed: tf.Tensor) -> Dict[str, tf.Tensor]:
     """Nothing but void before the first frame.
@@ -146,10 +146,10 @@ class Video(panoptic.Panoptic):
     first_memory = functools.partial(self.first_memory, 1, seed)
     start = tf.function(lambda: strategy.run(first_memory), autograph=False)
     for number, frames in enumerate(videos):
-      spread = clips.lanes([frames[:_COLUMNS]], 1)
+      spread = video_pipeline.lanes([frames[:_COLUMNS]], 1)
       spread = spread._replace(sequence=np.full_like(spread.sequence, number))
       memory, strip = start(), []
-      for batch in clips.stream(self.eval_set, config, spread):
+      for batch in video_pipeline.stream(self.eval_set, config, spread):
         outputs, memory = self._show(strategy, model, batch, memory)
         outputs = {
           name: strategy.experimental_local_results(value)[0][0].numpy()

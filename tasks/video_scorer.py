@@ -7,8 +7,9 @@ from typing import Any, Callable, Dict, List, Mapping
 import numpy as np
 
 from configs import base
-from data import clips, contract, labels
+from data import dataset, video_pipeline
 from metrics import registry
+from panoptic import classes as classes_lib
 from panoptic import png
 from tasks import panoptic, segments
 
@@ -19,7 +20,7 @@ class Scorer:
   def __init__(
     self,
     config: base.Experiment,
-    dataset: contract.Dataset,
+    dataset: dataset.Dataset,
     results_dir: str = '',
   ):
     """Starts with no frame.
@@ -33,7 +34,7 @@ class Scorer:
     self._names = list(dataset.sequences)
     limit = config.evaluation.video.max_frames
     self._ends = [
-      [piece.stop for piece in clips.pieces(len(frames), limit)]
+      [piece.stop for piece in video_pipeline.pieces(len(frames), limit)]
       for frames in dataset.sequences.values()
     ]
     self._results_dir = results_dir
@@ -72,7 +73,7 @@ class Scorer:
       segment_ids = np.where(segment_ids > 0, segment_ids + shift, 0)
       found = [{**segment, 'id': segment['id'] + shift} for segment in found]
     self._metric.update(
-      segments.as_map(*self._dataset.ground_truth(image_id)),
+      self._dataset.ground_truth(image_id),
       segments.as_map(segment_ids, found),
       self._names[sequence],
     )
@@ -97,7 +98,7 @@ def write_davis(
   path: str,
   segment_ids: np.ndarray,
   found: List[Mapping[str, Any]],
-  classes: labels.ClassTable,
+  classes: classes_lib.ClassTable,
 ) -> None:
   """Writes ids as a palette PNG, in DAVIS' format; classes are left out."""
   del found, classes
@@ -108,7 +109,7 @@ def write_step(
   path: str,
   segment_ids: np.ndarray,
   found: List[Mapping[str, Any]],
-  classes: labels.ClassTable,
+  classes: classes_lib.ClassTable,
 ) -> None:
   """Writes an RGB map in KITTI-STEP's format.
 

@@ -15,8 +15,7 @@ import tensorflow as tf
 import tiny
 
 import main
-from data import labels
-from tasks import panoptic
+from tasks import panoptic, segments
 from training import evaluator as evaluator_lib
 from training import experiment
 from training import state as state_lib
@@ -42,7 +41,7 @@ class _Task(panoptic.Panoptic):
       columns = [outputs[name] for name in ('image_id', *names)]
       for image_id, label_map, *sizes in zip(*columns, strict=True):
         self.label_maps[int(image_id)] = label_map
-        self.segments[int(image_id)] = labels.GroundTruth(
+        self.segments[int(image_id)] = segments.as_map(
           *panoptic.to_segments(
             label_map, *sizes, self.config, self.eval_set.classes
           )

@@ -13,7 +13,9 @@ import pytest
 import trees
 from PIL import Image
 
-from data import builders, check, coco, coco_classes, official, prepare
+from data import check, official, prepare
+from data.datasets import coco, coco_categories
+from data.tfds import builders
 
 PICTURE = 'val2017/000000000020.jpg'
 LABELS = 'annotations/panoptic_val2017/000000000020.png'
@@ -502,7 +504,7 @@ def test_other_categories_are_not_packed_as_coco(tmp_path):
 def test_coco_without_annotations_is_refused_before_it_is_packed(tmp_path):
   official = [
     {'id': c.id, 'name': c.name, 'isthing': int(c.isthing)}
-    for c in coco_classes.class_table().categories
+    for c in coco_categories.class_table().categories
   ]
   path = trees.coco(tmp_path / 'mine', categories=official)
   content = json.loads(path.read_text())
@@ -516,7 +518,7 @@ def test_coco_without_annotations_is_refused_before_it_is_packed(tmp_path):
 def test_coco_without_boxes_is_refused_before_it_is_packed(tmp_path):
   official = [
     {'id': c.id, 'name': c.name, 'isthing': int(c.isthing)}
-    for c in coco_classes.class_table().categories
+    for c in coco_categories.class_table().categories
   ]
   path = trees.coco(tmp_path / 'mine', categories=official)
   content = json.loads(path.read_text())

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from configs import base
-from data import pipeline, shapes
+from data import pipeline
+from data.datasets import shapes
 
 
 class Numbered:

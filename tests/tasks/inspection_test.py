@@ -9,7 +9,8 @@ from PIL import Image
 
 import main  # noqa: F401  Registers the experiments.
 from configs import base
-from data import coco, datasets, prepare
+from data import prepare, registry
+from data.datasets import coco
 from tasks import inspection
 from training import experiment
 
@@ -155,7 +156,7 @@ def test_real_pieces_are_drawn_and_counted(
     config.data.dir = str(tmp_path / 'data')
     counted = {'kitti_step': _counted_in_kitti_step, 'davis': _counted_in_davis}
     pixels, instances = counted[name](root)
-  dataset = datasets.create(config.data, split)
+  dataset = registry.create(config.data, split)
   examples = [
     {'label_map': dataset.example(i)['label_map'].numpy(), 'dropped': 0}
     for i in tf.range(dataset.num_examples, dtype=tf.int64)

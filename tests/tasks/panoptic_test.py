@@ -6,9 +6,9 @@ import shared
 import tensorflow as tf
 import tiny
 
-from data import labels
 from metrics import panoptic_files
 from models import checkpoints, pix2seq_d
+from panoptic import classes as classes_lib
 from tasks import panoptic
 
 
@@ -144,7 +144,9 @@ def test_prediction_is_cut_and_resized_to_the_picture():
 
 def test_classes_that_the_data_do_not_have_are_void():
   config = tiny.experiment(model__num_classes=12)
-  classes = labels.ClassTable([labels.Category(4, 'cup', (1, 2, 3), True)])
+  classes = classes_lib.ClassTable(
+    [classes_lib.Category(4, 'cup', True, (1, 2, 3))]
+  )
   label_map = np.zeros([16, 16, 2], np.int32)
   label_map[:8] = 1, 1
   label_map[8:] = 11, 2

@@ -7,7 +7,7 @@ import tiny
 from PIL import Image
 
 from configs import base
-from data import labels
+from panoptic import classes as classes_lib
 from panoptic import png
 from tasks import predict
 
@@ -91,7 +91,9 @@ def test_a_run_knows_its_classes(tmp_path):
   config.data.name = 'coco_panoptic'
   official = predict.classes_of(config, str(tmp_path / 'run/ckpt-1'))
   assert official.num_classes == 134
-  own = labels.ClassTable([labels.Category(7, 'apple', (1, 2, 3), True)])
+  own = classes_lib.ClassTable(
+    [classes_lib.Category(7, 'apple', True, (1, 2, 3))]
+  )
   own.save(str(tmp_path / 'run'))
   for checkpoint in ('run/ckpt-1', 'run/best/ckpt-1'):
     found = predict.classes_of(config, str(tmp_path / checkpoint))

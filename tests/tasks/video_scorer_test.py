@@ -10,8 +10,9 @@ import trees
 from PIL import Image
 
 from configs import base
-from data import labels, prepare
+from data import prepare
 from metrics import video_files
+from panoptic import classes as classes_lib
 from panoptic import png
 from tasks import panoptic, video, video_scorer
 
@@ -108,8 +109,8 @@ def test_ids_of_two_pieces_of_a_video_are_two_objects(tmp_path, segments_by):
 
 def test_result_files_hold_contiguous_classes(tmp_path):
   categories = [
-    labels.Category(300, 'road', (1, 2, 3), False),
-    labels.Category(7000, 'car', (4, 5, 6), True),
+    classes_lib.Category(300, 'road', False, (1, 2, 3)),
+    classes_lib.Category(7000, 'car', True, (4, 5, 6)),
   ]
   segment_ids = np.array([[0, 1, 2]])
   found = [
@@ -118,7 +119,7 @@ def test_result_files_hold_contiguous_classes(tmp_path):
   ]
   path = str(tmp_path / 'map.png')
   video_scorer.write_step(
-    path, segment_ids, found, labels.ClassTable(categories)
+    path, segment_ids, found, classes_lib.ClassTable(categories)
   )
   pixels = np.array(Image.open(path))
   np.testing.assert_array_equal(pixels[0], [[255, 0, 0], [0, 0, 0], [1, 0, 2]])
@@ -187,7 +188,9 @@ def test_files_of_davis_have_the_same_scores(tmp_path):
 
 def test_without_classes_an_id_is_an_object():
   config = tiny.experiment(model__num_classes=1)
-  classes = labels.ClassTable([labels.Category(4, 'thing', (1, 2, 3), True)])
+  classes = classes_lib.ClassTable(
+    [classes_lib.Category(4, 'thing', True, (1, 2, 3))]
+  )
   label_map = np.zeros([16, 16, 2], np.int32)
   label_map[:8, :, 1] = 3
   segment_ids, found = panoptic.to_segments(

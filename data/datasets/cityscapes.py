@@ -1,0 +1,137 @@
+"""Cityscapes panoptic, from the official files.
+
+    <dir>/leftImg8bit/<split>/<city>/<city>_<..>_<..>_leftImg8bit.png
+    <dir>/gtFine/<split>/<city>/<city>_<..>_<..>_gtFine_instanceIds.png
+
+with split `train` or `val`. A label file is 16 bits of grey: the label id for
+stuff, 1000 times it plus a running number for an instance of a thing. A thing's
+bare label id is a group of them that nobody parted: a crowd.
+Cordts et al. 2016, https://www.cityscapes-dataset.com.
+"""
+
+import os
+from typing import List, Set
+
+from data.reading import paths, samples
+from panoptic import classes as classes_lib
+from panoptic import maps, png
+
+SPLITS = ('train', 'val')
+ENCODING = png.CITYSCAPES
+
+# Label id, name, thing, colour; in the order of the train ids 0 to 18.
+_CATEGORIES = (
+  (7, 'road', False, (128, 64, 128)),
+  (8, 'sidewalk', False, (244, 35, 232)),
+  (11, 'building', False, (70, 70, 70)),
+  (12, 'wall', False, (102, 102, 156)),
+  (13, 'fence', False, (190, 153, 153)),
+  (17, 'pole', False, (153, 153, 153)),
+  (19, 'traffic light', False, (250, 170, 30)),
+  (20, 'traffic sign', False, (220, 220, 0)),
+  (21, 'vegetation', False, (107, 142, 35)),
+  (22, 'terrain', False, (152, 251, 152)),
+  (23, 'sky', False, (70, 130, 180)),
+  (24, 'person', True, (220, 20, 60)),
+  (25, 'rider', True, (255, 0, 0)),
+  (26, 'car', True, (0, 0, 142)),
+  (27, 'truck', True, (0, 0, 70)),
+  (28, 'bus', True, (0, 60, 100)),
+  (31, 'train', True, (0, 80, 100)),
+  (32, 'motorcycle', True, (0, 0, 230)),
+  (33, 'bicycle', True, (119, 11, 32)),
+)
+
+# Label ids that training and scores leave out: unlabeled, ego vehicle,
+# rectification border, out of roi, static, dynamic, ground, parking, rail
+# track, guard rail, bridge, tunnel, polegroup, caravan, trailer.
+IGNORED = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30)
+
+_IMAGE, _LABELS = '_leftImg8bit.png', '_gtFine_instanceIds.png'
+
+
+def class_table() -> classes_lib.ClassTable:
+  """The 19 classes that are scored; category ids are the label ids."""
+  return classes_lib.ClassTable(
+    [classes_lib.Category(*row) for row in _CATEGORIES]
+  )
+
+
+def list_frames(folder: str, split: str) -> List[samples.Sample]:
+  """The pictures of a split, by name.
+
+  Raises:
+    FileNotFoundError: If a folder is missing, or all of the pictures or of the
+      labels.
+    PermissionError: If a folder may not be read.
+  """
+  images = os.path.join(folder, 'leftImg8bit', split)
+  masks = os.path.join(folder, 'gtFine', split)
+  for needed in (images, masks):
+    paths.require(
+      needed,
+      'the folder must hold leftImg8bit/ and gtFine/ of Cityscapes, both '
+      'unpacked' + paths.nearby(folder, _is_root),
+    )
+  of_images, of_masks = _stems(images, _IMAGE), _stems(masks, _LABELS)
+  for found, root, ending, archive in (
+    (of_images, images, _IMAGE, 'leftImg8bit_trainvaltest.zip'),
+    (of_masks, masks, _LABELS, 'gtFine_trainvaltest.zip'),
+  ):
+    if not found:
+      raise FileNotFoundError(
+        f'{root} has no *{ending} in any folder of a city: unpack {archive} '
+        'there'
+      )
+  return [
+    samples.Sample(
+      # The name that the official panoptic files have.
+      name=f'{os.path.basename(stem)}_gtFine_panoptic.png',
+      # One of the two may be missing, which the check of files finds.
+      image=os.path.join(images, stem + _IMAGE),
+      labels=os.path.join(masks, stem + _LABELS),
+      image_id=number,
+    )
+    for number, stem in enumerate(sorted(of_images | of_masks), start=1)
+  ]
+
+
+def find_segments(ids, areas) -> List[maps.Segment]:
+  """The segments of a label file's ids, crowds and void among them.
+
+  Raises:
+    ValueError: If an id is none of Cityscapes; a clause without the file.
+  """
+  things = {row[0]: row[2] for row in _CATEGORIES}
+  segments = []
+  for segment_id, area in zip(ids.tolist(), areas.tolist(), strict=True):
+    label = segment_id // 1000 if segment_id >= 1000 else segment_id
+    if label in IGNORED:
+      category, crowd = 0, 0
+    elif label in things:
+      category, crowd = label, int(things[label] and segment_id < 1000)
+    else:
+      raise ValueError(
+        f'the id {segment_id} is no label of Cityscapes: is this an '
+        '*_instanceIds.png file?'
+      )
+    segments.append(maps.Segment(segment_id, category, crowd, area))
+  return segments
+
+
+def _is_root(folder: str) -> bool:
+  return all(
+    os.path.isdir(os.path.join(folder, name))
+    for name in ('leftImg8bit', 'gtFine')
+  )
+
+
+def _stems(folder: str, ending: str) -> Set[str]:
+  """`<city>/<city>_<..>_<..>` of each file."""
+  return {
+    os.path.join(city, name[: -len(ending)])
+    for city in paths.listing(folder)
+    if os.path.isdir(os.path.join(folder, city))
+    for name in paths.listing(os.path.join(folder, city))
+    if name.endswith(ending)
+  }

@@ -1,0 +1,363 @@
+"""Procedural panoptic scenes: they need no download and never run out.
+
+The ground is split by wavy lines into regions of stuff, and objects lie on it,
+the later ones over the earlier ones. A stuff class is known by its pattern and
+a thing class by its outline. Colours are drawn anew for every segment: they
+part neighbours but name nothing. Each (seed, split, index) has its own stream
+of random numbers; everything after the draw is computed for a whole batch of
+scenes at a time.
+"""
+
+import math
+from typing import Dict
+
+import numpy as np
+import tensorflow as tf
+
+from configs import base
+from data import instance_ids
+from data.datasets import shape_bitmaps
+from panoptic import classes as classes_lib
+from panoptic import maps
+
+SPLITS = ('train', 'validation')
+
+# An object of which a smaller share would be seen is left out of the scene, and
+# so is one with fewer pixels. A region of stuff with fewer pixels is void.
+MIN_VISIBLE_SHARE = 0.25
+MIN_VISIBLE_PIXELS = 12
+
+
+class Shapes:
+  """A data set of procedural scenes: a `contract.Rendered`."""
+
+  name = 'shapes'
+  batched = True
+  sequences = {}  # No videos.
+
+  def __init__(self, config: base.Shapes, split: str):
+    """Makes the tables.
+
+    Args:
+      config: Which scenes. Those of a seed, split and index are the same.
+      split: 'train' or 'validation'.
+
+    Raises:
+      ValueError: If there is no such split or no scene of such difficulty.
+    """
+    _check(config, split, self.name)
+    self._config = config
+    self._seed = (config.seed, SPLITS.index(split))
+    train = split == 'train'
+    self.num_examples = config.train_examples if train else config.eval_examples
+    self.image_ids = range(self.num_examples)
+    names = (
+      shape_bitmaps.THINGS[: config.thing_classes]
+      + shape_bitmaps.STUFF[: config.stuff_classes]
+    )
+    self.classes = classes_lib.ClassTable(
+      [
+        classes_lib.Category(
+          i + 1, name, i < config.thing_classes, classes_lib.palette_color(i)
+        )
+        for i, name in enumerate(names)
+      ]
+    )
+    self._fields = _fields(config)
+    self._outlines = shape_bitmaps.outlines()
+    self._patterns = shape_bitmaps.patterns()
+    self._compiled = tf.function(
+      self._render, input_signature=[tf.TensorSpec([None], tf.int64)]
+    )
+
+  def scenes(self, indices: tf.Tensor) -> Dict[str, tf.Tensor]:
+    """Renders scenes.
+
+    Args:
+      indices: int64 `[B]`, each below `num_examples`.
+
+    Returns:
+      'image': uint8 `[B, S, S, 3]`; 'label_map': int32 `[B, S, S, 2]`, class
+      and number by area, largest first; 'image_id': int64 `[B]`.
+    """
+    return self._compiled(indices)
+
+  def example(self, index: tf.Tensor) -> Dict[str, tf.Tensor]:
+    """One scene: what `scenes` gives, without the leading axis."""
+    batch = self.scenes(tf.reshape(tf.cast(index, tf.int64), [1]))
+    return {name: value[0] for name, value in batch.items()}
+
+  def image(self, image_id: int) -> np.ndarray:
+    """The picture, uint8 `[S, S, 3]`."""
+    return self.example(image_id)['image'].numpy()
+
+  def ground_truth(self, image_id: int) -> maps.PanopticMap:
+    """The segments of a scene; their ids are the label map's numbers."""
+    label_map = self.example(image_id)['label_map'].numpy()
+    classes, numbers = label_map[..., 0], label_map[..., 1]
+    segments = []
+    for number in np.unique(numbers[numbers > 0]).tolist():
+      inside = numbers == number
+      category = self.classes.category(classes[inside][0])
+      segments.append(maps.Segment(number, category.id, 0, int(inside.sum())))
+    return maps.PanopticMap(numbers, segments)
+
+  def file_name(self, image_id: int) -> str:
+    """The name of the picture in result files."""
+    return f'{image_id:012d}.png'
+
+  def _render(self, indices: tf.Tensor) -> Dict[str, tf.Tensor]:
+    size, regions = self._config.size, self._config.stuff_regions
+    draws = self._draw(indices)
+    ground, stuff = self._ground(draws)  # Segments 1..regions.
+    top, things = self._objects(draws)  # Later segments, 0 for the ground.
+    segments = tf.where(top > 0, top + regions, ground)
+    classes = tf.concat([tf.zeros_like(stuff[:, :1]), stuff, things], axis=1)
+
+    image = self._image(segments, classes, draws, indices)
+
+    areas, ranks = instance_ids.rank_by_area(segments, classes.shape[1])
+    seen = areas >= MIN_VISIBLE_PIXELS
+    table = tf.stack([classes, ranks], axis=-1) * tf.cast(
+      seen[..., tf.newaxis], tf.int32
+    )
+    label_map = tf.gather(table, segments, batch_dims=1)
+    return {
+      'image': image,
+      'label_map': tf.ensure_shape(label_map, [None, size, size, 2]),
+      'image_id': indices,
+    }
+
+  def _draw(self, indices):
+    """Uniform draws by name, float32 `[B, ...]`."""
+    sizes = [math.prod(shape) for shape in self._fields.values()]
+    uniform = self._each(indices, tf.random.stateless_uniform, [sum(sizes)])
+    return {
+      name: tf.reshape(part, (-1, *shape))
+      for (name, shape), part in zip(
+        self._fields.items(), tf.split(uniform, sizes, axis=1), strict=True
+      )
+    }
+
+  def _each(self, indices, draw, shape):
+    """Draws `shape` for each index: float32 `[B, *shape]`."""
+
+    def draw_one(index):
+      seed = tf.random.experimental.stateless_fold_in(
+        tf.constant(self._seed, tf.int64), index
+      )
+      return draw(shape, seed)
+
+    signature = tf.TensorSpec(shape, tf.float32)
+    return tf.map_fn(draw_one, indices, fn_output_signature=signature)
+
+  def _image(self, segments, classes, draws, indices):
+    """The picture of segments, with noise by index: uint8 `[B, S, S, 3]`."""
+    shape = [*segments.shape[1:], 3]
+    noise = self._each(indices, tf.random.stateless_normal, shape)
+    image = self._paint(segments, classes, draws) + self._config.noise * noise
+    return tf.cast(tf.clip_by_value(image, 0.0, 1.0) * 255 + 0.5, tf.uint8)
+
+  def _ground(self, draws):
+    """Region at each pixel, int32 `[B, S, S]`, and their classes `[B, R]`."""
+    config = self._config
+    x, y = _grid(config.size)
+    count = 1 + tf.cast(draws['regions'] * config.stuff_regions, tf.int32)
+    region = tf.ones([tf.shape(count)[0], config.size, config.size], tf.int32)
+    for k in range(config.stuff_regions - 1):
+      angle, offset, height, pace, phase = tf.unstack(
+        draws['border'][:, k, :, tf.newaxis, tf.newaxis], axis=1
+      )
+      cos, sin = tf.cos(2 * math.pi * angle), tf.sin(2 * math.pi * angle)
+      wave = (0.05 + 0.15 * height) * tf.sin(
+        (2 + 5 * pace) * (y * cos - x * sin) + 2 * math.pi * phase
+      )
+      beyond = x * cos + y * sin + wave > offset - 0.5
+      exists = count[:, tf.newaxis, tf.newaxis] > k + 1
+      region = tf.where(beyond & exists, k + 2, region)
+    # A class of stuff has one segment, so the regions' classes differ.
+    classes = tf.argsort(draws['stuff'])[:, : config.stuff_regions]
+    return region, classes + 1 + config.thing_classes
+
+  def _objects(self, draws):
+    """Uppermost object at each pixel, 1.. or 0, and their classes `[B, O]`."""
+    config = self._config
+    kinds, exists, radius, center = self._things(draws)
+    cover = self._cover(kinds, radius, center, draws['turn'])
+    areas, _ = instance_ids.rank_by_area(
+      uppermost(cover, exists), config.max_objects + 1
+    )
+    areas = tf.cast(areas[:, 1:], tf.float32)
+    shares = tf.gather(self._outlines.mean((1, 2)).astype(np.float32), kinds)
+    whole = shares * (radius * config.size) ** 2
+    # Leaving one out can only uncover others, so a single pass is enough.
+    exists &= areas >= tf.maximum(
+      MIN_VISIBLE_SHARE * whole, float(MIN_VISIBLE_PIXELS)
+    )
+    return uppermost(cover, exists), kinds + 1
+
+  def _things(self, draws):
+    """What the objects are, in order of depth.
+
+    Returns:
+      Kinds int32 `[B, O]` from 0; whether there is such an object, bool
+      `[B, O]`; radius float32 `[B, O]` and centre (x, y) `[B, O, 2]`, in the
+      coordinates of `_grid`.
+    """
+    config = self._config
+    number = tf.range(1, config.max_objects + 1)
+    span = config.max_objects - config.min_objects + 1
+    count = config.min_objects + tf.cast(draws['objects'] * span, tf.int32)
+    kinds = tf.cast(draws['thing'] * config.thing_classes, tf.int32)
+    step = config.max_radius - config.min_radius
+    radius = 2 * (config.min_radius + step * draws['radius'])  # Of -1..1.
+    reach = (1 - 0.5 * radius)[..., tf.newaxis]  # At most half of one outside.
+    center = reach * (2 * draws['center'] - 1)
+    return kinds, number <= count[:, tf.newaxis], radius, center
+
+  def _cover(self, kinds, radius, center, turn):
+    """Where each object would be seen: int32 `[B, O, S, S]`, 0 or 1."""
+    x, y = _grid(self._config.size)
+    dx = x - center[..., 0, tf.newaxis, tf.newaxis]
+    dy = y - center[..., 1, tf.newaxis, tf.newaxis]
+    angle = 2 * math.pi * turn
+    cos = (tf.cos(angle) / radius)[..., tf.newaxis, tf.newaxis]
+    sin = (tf.sin(angle) / radius)[..., tf.newaxis, tf.newaxis]
+    column = _cell(dx * cos + dy * sin)
+    row = _cell(dy * cos - dx * sin)
+    first = (kinds * shape_bitmaps.SIDE**2)[..., tf.newaxis, tf.newaxis]
+    return tf.gather(
+      self._outlines.ravel(), first + row * shape_bitmaps.SIDE + column
+    )
+
+  def _paint(self, segments, classes, draws):
+    """Colours, patterns and light: float32 `[B, S, S, 3]`, about [0, 1]."""
+    config = self._config
+    x, y = _grid(config.size)
+    regions = config.stuff_regions
+
+    def at_pixels(by_segment):  # [B, N, ...] -> [B, S, S, ...]
+      return tf.gather(by_segment, segments - 1, batch_dims=1)
+
+    # Any pattern may lie on an object, more faintly than on stuff.
+    own = classes[:, 1 : regions + 1] - 1 - config.thing_classes
+    any_kind = tf.cast(draws['object_pattern'] * config.stuff_classes, tf.int32)
+    kind = at_pixels(tf.concat([own, any_kind], axis=1))
+    faint = 0.7 * draws['object_strength']
+    strength = tf.concat([tf.ones([tf.shape(own)[0], regions]), faint], axis=1)
+    strength = config.texture * at_pixels(strength)
+    cos, sin = (at_pixels(axis) for axis in pattern_axes(draws['pattern']))
+    # Adding whole periods keeps the coordinates positive.
+    right = 16 + x * cos + y * sin + at_pixels(draws['pattern'][..., 2])
+    down = 16 + y * cos - x * sin + at_pixels(draws['pattern'][..., 3])
+    column = _wrap(tf.cast(right * shape_bitmaps.SIDE, tf.int32))
+    row = _wrap(tf.cast(down * shape_bitmaps.SIDE, tf.int32))
+    pattern = strength * tf.gather(
+      self._patterns.ravel(),
+      (kind * shape_bitmaps.SIDE + row) * shape_bitmaps.SIDE + column,
+    )
+
+    angle = 2 * math.pi * draws['light'][:, 0, tf.newaxis, tf.newaxis]
+    light = 1 + 0.15 * draws['light'][:, 1, tf.newaxis, tf.newaxis] * (
+      x * tf.cos(angle) + y * tf.sin(angle)
+    )
+    color = at_pixels(_colors(draws)) + pattern[..., tf.newaxis]
+    return color * light[..., tf.newaxis]
+
+
+def _fields(config: base.Shapes) -> Dict[str, tuple]:
+  """Names and shapes of the uniform draws that make a scene."""
+  objects, regions = config.max_objects, config.stuff_regions
+  segments = objects + regions
+  return {
+    'regions': (),
+    'objects': (),
+    'stuff': (config.stuff_classes,),
+    'border': (regions - 1, 5),
+    'thing': (objects,),
+    'center': (objects, 2),
+    'radius': (objects,),
+    'turn': (objects,),
+    'hue': (segments,),
+    'first_hue': (1,),
+    'saturation': (segments,),
+    'value': (segments,),
+    'pattern': (segments, 4),
+    'object_pattern': (objects,),
+    'object_strength': (objects,),
+    'light': (2,),
+  }
+
+
+def _grid(size: int):
+  """x `[1, S]` and y `[S, 1]` of the pixel centres, in -1..1."""
+  axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
+  return axis[np.newaxis, :], axis[:, np.newaxis]
+
+
+def _cell(position: tf.Tensor) -> tf.Tensor:
+  """Index in an outline's bitmap; its border is empty, as all beyond is."""
+  position = tf.clip_by_value(position, -1.0, 0.999)
+  return tf.cast((position + 1) * (shape_bitmaps.SIDE / 2), tf.int32)
+
+
+def pattern_axes(pattern: tf.Tensor):
+  """Cosine and sine of the patterns `[B, N, 4]`, times their frequency."""
+  turn = 2 * math.pi * pattern[..., 0]
+  frequency = 1 / (0.26 + 0.14 * pattern[..., 1])  # Of -1..1.
+  return tf.cos(turn) * frequency, tf.sin(turn) * frequency
+
+
+def uppermost(cover: tf.Tensor, exists: tf.Tensor) -> tf.Tensor:
+  """The last object over each pixel, 1.. or 0: int32 `[B, S, S]`."""
+  number = tf.range(1, cover.shape[1] + 1)
+  layer = tf.where(exists, number, 0)[..., tf.newaxis, tf.newaxis]
+  return tf.reduce_max(cover * layer, axis=1)
+
+
+def _wrap(cell: tf.Tensor) -> tf.Tensor:
+  """Remainder by the bitmaps' side, a power of two: faster than a division."""
+  return tf.bitwise.bitwise_and(cell, shape_bitmaps.SIDE - 1)
+
+
+def _colors(draws) -> tf.Tensor:
+  """RGB float32 `[B, N, 3]`, apart in hue, and neighbours in hue in value."""
+  place = tf.argsort(draws['hue'])  # A random permutation.
+  count = place.shape[1]
+  hue = draws['first_hue'] + tf.cast(place, tf.float32) / count
+  value = tf.where(place % 2 == 0, 0.78, 0.4) + 0.17 * draws['value']
+  chroma = value * (0.4 + 0.5 * draws['saturation'])
+  channels = []
+  for shift in (5.0, 3.0, 1.0):  # Red, green and blue of HSV.
+    k = (shift + 6 * hue) % 6
+    ramp = tf.clip_by_value(tf.minimum(k, 4 - k), 0.0, 1.0)
+    channels.append(value - chroma * ramp)
+  return tf.stack(channels, axis=-1)
+
+
+def _check(config: base.Shapes, split: str, section: str):
+  """Raises ValueError with the first thing that is wrong."""
+  if split not in SPLITS:
+    raise ValueError(
+      f'{section} has no split {split!r}: choose one of {", ".join(SPLITS)}'
+    )
+  bounds = {
+    'size': (16, 4096),
+    'thing_classes': (1, len(shape_bitmaps.THINGS)),
+    'stuff_classes': (1, len(shape_bitmaps.STUFF)),
+    'stuff_regions': (1, config.stuff_classes),
+    'max_objects': (1, 200),
+    'min_objects': (0, config.max_objects),
+    'min_radius': (0.02, config.max_radius),
+    'max_radius': (0.02, 0.5),
+    'texture': (0.0, 1.0),
+    'noise': (0.0, 1.0),
+    'train_examples': (1, math.inf),
+    'eval_examples': (1, math.inf),
+  }
+  for name, (low, high) in bounds.items():
+    value = getattr(config, name)
+    if not low <= value <= high:
+      raise ValueError(
+        f'data.{section}.{name} is {value}; it must be from {low} to {high}'
+      )
