@@ -10,8 +10,8 @@ from PIL import Image
 
 from configs import base
 from data import pipeline, registry, video_pipeline
-from metrics import png_maps
 from panoptic import classes as classes_lib
+from panoptic import png
 from tasks import pictures
 
 _SIDE = 256  # Pixels: small examples are shown at least this large.
@@ -54,7 +54,7 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
   ]
   os.makedirs(output_dir, exist_ok=True)
   path = os.path.join(output_dir, 'train.png')
-  png_maps.save_png(path, Image.fromarray(pictures.grid(rows)))
+  png.save(path, Image.fromarray(pictures.grid(rows)))
   print(describe(statistics(examples, dataset.classes)))
   print(f'{path}: {len(examples)} examples, made in {seconds:.1f} s')
 

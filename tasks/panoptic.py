@@ -10,9 +10,10 @@ import tf_keras
 
 from configs import base
 from data import pipeline, registry, transforms
-from metrics import panoptic_files, panoptic_quality
+from metrics import registry as metric_registry
 from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
+from panoptic import result_files
 from tasks import pictures, sampling, segments
 
 # Steps of the sampler that the trajectory shows (Figure 11).
@@ -217,11 +218,12 @@ class Scorer:
 
   def __init__(self, config: base.Experiment, dataset, results_dir: str = ''):
     self._config, self._dataset = config, dataset
-    self._quality = panoptic_quality.PanopticQuality(dataset.classes.categories)
+    self._metric = metric_registry.METRICS['pq'].make(dataset.classes)
+    self._images = 0
     self._writer = None
     if results_dir:
       os.makedirs(results_dir, exist_ok=True)
-      self._writer = panoptic_files.ResultWriter(
+      self._writer = result_files.CocoResults(
         os.path.join(results_dir, 'panoptic'),
         os.path.join(results_dir, 'panoptic.json'),
         dataset.classes.categories,
@@ -244,30 +246,19 @@ class Scorer:
         self._dataset.classes,
       )
       name = self._dataset.file_name(image_id)
-      self._quality.update(
-        self._dataset.ground_truth(image_id),
-        panoptic_quality.PanopticMap(segment_ids, found),
-        image=name,
-      )
+      truth = self._dataset.ground_truth(image_id)
+      prediction = segments.as_map(segment_ids, found)
+      self._metric.update(truth, prediction, name=name)
+      self._images += 1
       if self._writer is not None:
         stem = os.path.splitext(name)[0]
-        self._writer.add(image_id, f'{stem}.png', segment_ids, found)
+        self._writer.add(image_id, f'{stem}.png', prediction)
 
   def result(self) -> Dict[str, float]:
     """PQ, SQ and RQ in percent, over all classes, things and stuff."""
     if self._writer is not None:
       self._writer.close()
-    scores = {}
-    result = self._quality.result()
-    for group, suffix in (
-      ('All', ''),
-      ('Things', '_things'),
-      ('Stuff', '_stuff'),
-    ):
-      for name in ('pq', 'sq', 'rq'):
-        scores[name.upper() + suffix] = 100 * result[group][name]
-    scores['images'] = self._quality.num_images
-    return scores
+    return {**self._metric.result(), 'images': self._images}
 
 
 def _open(config: base.Experiment, split: str):

@@ -10,10 +10,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from configs import base
 from data import registry, transforms
-from metrics import panoptic_files, png_maps
 from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
-from tasks import panoptic, pictures
+from panoptic import png, result_files
+from tasks import panoptic, pictures, segments
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
@@ -127,7 +127,7 @@ class Output:
     self._classes, self._total = classes, total
     self._overlays = os.path.join(output_dir, 'overlay')
     os.makedirs(self._overlays, exist_ok=True)
-    self._writer = panoptic_files.ResultWriter(
+    self._writer = result_files.CocoResults(
       os.path.join(output_dir, 'panoptic'),
       os.path.join(output_dir, 'panoptic.json'),
       classes.categories,
@@ -153,11 +153,13 @@ class Output:
       found: the segments.
       **overlay: as for `pictures.overlay`.
     """
-    self._writer.add(self._count, f'{name}.png', segment_ids, found)
+    self._writer.add(
+      self._count, f'{name}.png', segments.as_map(segment_ids, found)
+    )
     picture = pictures.overlay(
       photo, segment_ids, found, self._classes, min_side=256, **overlay
     )
-    png_maps.save_png(
+    png.save(
       os.path.join(self._overlays, f'{name}.png'), Image.fromarray(picture)
     )
     self._count += 1

@@ -5,6 +5,16 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from panoptic import classes as classes_lib
+from panoptic import maps
+
+
+def as_map(
+  segment_ids: np.ndarray, found: List[Dict[str, Any]]
+) -> maps.PanopticMap:
+  """The panoptic map of segment ids and their list of dictionaries."""
+  return maps.PanopticMap(
+    segment_ids, [maps.Segment.from_json(segment) for segment in found]
+  )
 
 # Values of `evaluation.segments_by`.
 SEGMENTS_BY = ('id', 'class_and_id')

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from configs import base
 from data import pipeline, video_pipeline
+from metrics import registry
 from tasks import panoptic, pictures, sampling, video_scorer
 
 _SIDE = 96  # Pixels: small frames are shown at least this large.
@@ -31,7 +32,7 @@ class Video(panoptic.Panoptic):
   def __init__(self, config: base.Experiment, results_dir: str = ''):
     """Opens nothing yet; arguments as for `Panoptic`."""
     super().__init__(config, results_dir)
-    self.metric = video_scorer.METRICS[config.evaluation.video.metric]
+    self.metric = registry.METRICS[config.evaluation.video.metric].main_score
 
   def train_dataset(self, start_step, input_context=None) -> tf.data.Dataset:
     make = pipeline.train_dataset

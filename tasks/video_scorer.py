@@ -2,20 +2,16 @@
 
 import bisect
 import os
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping
 
 import numpy as np
 
 from configs import base
 from data import dataset, video_pipeline
-from metrics import j_and_f, region_boundary, stq, tubes, video_maps, vpq
+from metrics import registry
 from panoptic import classes as classes_lib
-from panoptic import maps
-from tasks import panoptic
-
-# The score that counts, by `evaluation.video.metric`.
-METRICS = {'stq': 'STQ', 'j_and_f': 'J_and_F'}
-_DIVISOR = 2**16
+from panoptic import png
+from tasks import panoptic, segments
 
 
 class Scorer:
@@ -43,8 +39,8 @@ class Scorer:
     ]
     self._results_dir = results_dir
     self._frames = 0
-    make = _JAndF if config.evaluation.video.metric == 'j_and_f' else _Tubes
-    self._scores = make(dataset.classes)
+    spec = registry.METRICS[config.evaluation.video.metric]
+    self._metric = spec.make(dataset.classes)
 
   def update(self, outputs: Mapping[str, np.ndarray]) -> None:
     """Takes rows of `Video.predict_step`, without padding rows."""
@@ -76,9 +72,9 @@ class Scorer:
       shift = piece * self._config.model.max_instances
       segment_ids = np.where(segment_ids > 0, segment_ids + shift, 0)
       found = [{**segment, 'id': segment['id'] + shift} for segment in found]
-    self._scores.update(
+    self._metric.update(
       self._dataset.ground_truth(image_id),
-      maps.PanopticMap(segment_ids, found),
+      segments.as_map(segment_ids, found),
       self._names[sequence],
     )
     self._frames += 1
@@ -89,7 +85,7 @@ class Scorer:
 
   def result(self) -> Dict[str, float]:
     """Scores in percent, and 'frames', their number."""
-    return {**self._scores.result(), 'frames': self._frames}
+    return {**self._metric.result(), 'frames': self._frames}
 
 
 def writer(config: base.Experiment) -> Callable[..., None]:
@@ -106,7 +102,7 @@ def write_davis(
 ) -> None:
   """Writes ids as a palette PNG, in DAVIS' format; classes are left out."""
   del found, classes
-  video_maps.write_davis(path, segment_ids)
+  png.write_ids(path, segment_ids, png.DAVIS)
 
 
 def write_step(
@@ -127,90 +123,5 @@ def write_step(
     if segment['category_id'] in things:
       instance[segment['id']] = segment['id']
   train_id = np.where(category > 0, category - 1, 255)
-  video_maps.write_kitti_step(
-    path, train_id[segment_ids], instance[segment_ids]
-  )
-
-
-class _Tubes:
-  """STQ and VPQ, in which crowd excuses predictions, as in COCO."""
-
-  def __init__(self, classes: classes_lib.ClassTable):
-    self._classes = classes
-    things = tuple(
-      number
-      for number, category in enumerate(classes.categories, start=1)
-      if category.isthing
-    )
-    self._things = things
-    space = tubes.LabelSpace(
-      num_classes=classes.num_classes,
-      things=things,
-      void=0,
-      label_divisor=_DIVISOR,
-    )
-    self._stq = stq.SegmentationTrackingQuality(space)
-    self._vpq = vpq.VideoPanopticQuality(space)
-    # Ids as numbers below the divisor, whatever they are.
-    self._true_numbers: Dict[Tuple[str, int], int] = {}
-    self._found_numbers: Dict[Tuple[str, int], int] = {}
-
-  def update(self, truth, prediction, sequence: str) -> None:
-    true_labels = self._labels(truth, sequence, self._true_numbers)
-    found = self._labels(prediction, sequence, self._found_numbers)
-    self._stq.update(true_labels, found, sequence)
-    self._vpq.update(true_labels, found, sequence)
-
-  def _labels(
-    self,
-    segmented: maps.PanopticMap,
-    sequence: str,
-    numbers: Dict[Tuple[str, int], int],
-  ) -> np.ndarray:
-    """class * divisor + instance; stuff and crowds have instance 0."""
-    ids, place = np.unique(segmented.segment_ids, return_inverse=True)
-    label_of = {0: 0}
-    for segment in segmented.segments:
-      kind = int(self._classes.to_contiguous(segment['category_id']))
-      label = kind * _DIVISOR
-      if kind in self._things and not segment['iscrowd']:
-        label += numbers.setdefault(
-          (sequence, segment['id']), len(numbers) % (_DIVISOR - 1) + 1
-        )
-      label_of[segment['id']] = label
-    table = np.array([label_of[i] for i in ids.tolist()], np.int32)
-    return table[place].reshape(segmented.segment_ids.shape)
-
-  def result(self) -> Dict[str, float]:
-    of_tubes, of_windows = self._stq.result(), self._vpq.result()
-    scores = {name: of_tubes[name] for name in ('STQ', 'AQ', 'SQ')}
-    for group, suffix in (
-      ('All', ''),
-      ('Things', '_things'),
-      ('Stuff', '_stuff'),
-    ):
-      scores[f'VPQ{suffix}'] = of_windows['VPQ'][group]
-    for k, row in of_windows['per_length'].items():
-      scores[f'VPQ_{k}'] = row['All']['pq']
-    return {name: 100 * value for name, value in scores.items()}
-
-
-class _JAndF:
-  """J&F of DAVIS, unsupervised: objects by their ids, without classes."""
-
-  def __init__(self, classes: classes_lib.ClassTable):
-    del classes
-    self._metric = j_and_f.JAndF('unsupervised')
-
-  def update(self, truth, prediction, sequence: str) -> None:
-    objects = truth.segment_ids
-    if truth.void is not None:
-      objects = np.where(truth.void, region_boundary.VOID, objects)
-    self._metric.update(objects, prediction.segment_ids, sequence)
-
-  def result(self) -> Dict[str, float]:
-    scores = {}
-    for name, value in self._metric.result()['global'].items():
-      name = name.replace('J&F-Mean', 'J_and_F').replace('-', '_')
-      scores[name] = value if name == 'objects' else 100 * value
-    return scores
+  ids = png.kitti_step_ids(train_id[segment_ids], instance[segment_ids], path)
+  png.write_ids(path, ids, png.KITTI_STEP)

@@ -16,8 +16,7 @@ import tiny
 
 import main
 from configs import loading
-from metrics import panoptic_quality
-from tasks import panoptic
+from tasks import panoptic, segments
 from training import evaluator as evaluator_lib
 from training import state as state_lib
 from training import trainer as trainer_lib
@@ -42,7 +41,7 @@ class _Task(panoptic.Panoptic):
       columns = [outputs[name] for name in ('image_id', *names)]
       for image_id, label_map, *sizes in zip(*columns, strict=True):
         self.label_maps[int(image_id)] = label_map
-        self.segments[int(image_id)] = panoptic_quality.PanopticMap(
+        self.segments[int(image_id)] = segments.as_map(
           *panoptic.to_segments(
             label_map, *sizes, self.config, self.eval_set.classes
           )

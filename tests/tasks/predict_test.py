@@ -7,8 +7,8 @@ import tiny
 from PIL import Image
 
 from configs import base
-from metrics import png_maps
 from panoptic import classes as classes_lib
+from panoptic import png
 from tasks import predict
 
 
@@ -45,7 +45,7 @@ def test_photos_of_any_size(photos, checkpoint, tmp_path, capsys):
     content['annotations'], ((50, 20), (24, 60)), strict=True
   ):
     name = annotation['file_name']
-    segment_ids = png_maps.read_png(output / 'panoptic' / name)
+    segment_ids = png.read_ids(output / 'panoptic' / name, png.COCO)
     assert segment_ids.shape == size
     listed = {s['id'] for s in annotation['segments_info']}
     assert listed and listed == set(np.unique(segment_ids)) - {0}

@@ -9,7 +9,7 @@ import tiny
 from PIL import Image
 
 from configs import base
-from metrics import png_maps, video_maps
+from panoptic import png
 from tasks import predict_video
 
 
@@ -48,14 +48,14 @@ def test_a_clip(frames, checkpoint, tmp_path, capsys):
   categories = {c['id'] for c in content['categories']}
   for annotation in content['annotations']:
     name = annotation['file_name']
-    ids = png_maps.read_png(output / 'panoptic' / name)
+    ids = png.read_ids(output / 'panoptic' / name, png.COCO)
     assert ids.shape == (30, 50)
     listed = {s['id']: s['category_id'] for s in annotation['segments_info']}
     assert set(listed) == set(np.unique(ids)) - {0}
     assert set(listed.values()) <= categories
-    step = video_maps.read_kitti_step(output / 'masks' / name)
+    step = png.read_ids(output / 'masks' / name, png.KITTI_STEP)
     for segment, category in listed.items():
-      assert set(np.unique(step[ids == segment]) >> 16) == {category - 1}
+      assert set(np.unique(step[ids == segment] - 1 & 255)) == {category - 1}
     with Image.open(output / 'overlay' / name) as overlay:
       assert overlay.height >= 256
   assert '4/4 ' in capsys.readouterr().out

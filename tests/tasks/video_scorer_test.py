@@ -1,5 +1,7 @@
 """Tests of scores and result files of videos, without a network."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,8 +11,9 @@ from PIL import Image
 
 from configs import base
 from data import prepare
-from metrics import video_files, video_maps
+from metrics import video_files
 from panoptic import classes as classes_lib
+from panoptic import png
 from tasks import panoptic, video, video_scorer
 
 
@@ -87,7 +90,10 @@ def test_ids_of_two_pieces_of_a_video_are_two_objects(tmp_path, segments_by):
     evaluation__segments_by=segments_by,
     tmp_path=tmp_path,
   )
-  whole, read = _score(task), video_maps.read_kitti_step
+  whole, read = (
+    _score(task),
+    functools.partial(png.read_ids, encoding=png.KITTI_STEP),
+  )
   names = sorted(tmp_path.rglob('*.png'))
   before = [read(name) for name in names]
   task.config.evaluation.video.max_frames = 3

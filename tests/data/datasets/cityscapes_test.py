@@ -98,7 +98,8 @@ def test_score_is_the_official_one(tmp_path):
       {'id': int(i), 'category_id': int(i if i < 1000 else i // 1000)}
       for i in np.unique(ids)
     ]
-    quality.update(truth, panoptic_quality.PanopticMap(ids, segments))
+    listed = [maps.Segment.from_json(segment) for segment in segments]
+    quality.update(truth, maps.PanopticMap(ids, listed))
     trees.png(tmp_path / 'predicted' / annotation['file_name'], trees.rgb(ids))
     matched.append(
       (
@@ -115,7 +116,7 @@ def test_score_is_the_official_one(tmp_path):
     categories,
   )
   expected = tool.average_pq(stat, categories)
-  result = quality.result()
+  result = quality.details()
   assert 0 < expected['All']['pq'] < 1
   for group in ('All', 'Things', 'Stuff'):
     for name in ('pq', 'sq', 'rq'):

@@ -1,29 +1,36 @@
 """Matches segments and counts: the core of panoptic quality.
 
-Kirillov et al., "Panoptic Segmentation", arXiv:1801.00868, section 4. Images
-and windows of a video differ only in which pixels they hold, so both are
-scored here, from the pixels that each pair of segments shares.
+Kirillov et al., "Panoptic Segmentation", arXiv:1801.00868, section 4. An image
+and a window of a video differ only in their pixels, so both are scored here,
+from the pixels that each pair of segments shares.
 """
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from panoptic import classes
+
 VOID = 0  # Row and column of the pixels that belong to no segment.
+# The ending of a score's name by the categories that it is a mean of.
+GROUPS = {'All': '', 'Things': '_things', 'Stuff': '_stuff'}
 
 
-class MatchCounts:
+class PQStat:
   """True and false positives and false negatives of each category.
 
   Attributes:
-    tp, fp, fn: int64 [categories].
-    iou_sum: float64 [categories], the sum of the IoUs of the matches.
+    tp, fp, fn: int64 `[categories]`.
+    iou_sum: float64 `[categories]`, the sum of the IoUs of the matches.
   """
 
-  def __init__(self, num_categories: int):
+  def __init__(self, categories: Sequence[classes.Category]):
     """Starts at zero."""
-    self.tp, self.fp, self.fn = np.zeros([3, num_categories], np.int64)
-    self.iou_sum = np.zeros(num_categories)
+    self._ids = [c.id for c in categories]
+    self._isthing = np.array([bool(c.isthing) for c in categories])
+    self.tp, self.fp, self.fn = np.zeros([3, len(categories)], np.int64)
+    self.iou_sum = np.zeros(len(categories))
 
   def add(
     self,
@@ -35,11 +42,12 @@ class MatchCounts:
     """Adds one image.
 
     Args:
-      overlap: [g, p] pixels that are in ground-truth segment g and in predicted
+      overlap: `[g, p]` pixels that are in true segment g and in predicted
         segment p; row and column 0 are void.
-      gt_category: int [g] positions of the categories; void has -1.
-      pred_category: int [p], the same.
-      crowd: bool [g]. Of several crowd regions of one category the last counts.
+      gt_category: Integers `[g]`, positions of the categories; void has -1.
+      pred_category: Integers `[p]`, the same.
+      crowd: bool `[g]`. Of several crowd regions of one category the last
+        counts.
     """
     gt_area, pred_area = overlap.sum(1), overlap.sum(0)
     union = gt_area[:, None] + pred_area - overlap - overlap[VOID]
@@ -65,21 +73,15 @@ class MatchCounts:
       gt_category[matched_gt], overlap[match] / union[match], len(self.tp)
     )
 
-  def merge(self, other: 'MatchCounts') -> None:
+  def merge(self, other: 'PQStat') -> None:
     """Adds the counts of other images."""
     self.tp += other.tp
     self.fp += other.fp
     self.fn += other.fn
     self.iou_sum += other.iou_sum
 
-  def result(
-    self, category_ids: Sequence[int], isthing: np.ndarray
-  ) -> dict[str, Any]:
+  def details(self) -> dict[str, Any]:
     """Returns the figures so far, in plain Python numbers.
-
-    Args:
-      category_ids: the name of each category in the result.
-      isthing: bool [categories].
 
     Returns:
       `All`, `Things`, `Stuff`: {pq, sq, rq in 0..1, n}, means over the n
@@ -97,18 +99,14 @@ class MatchCounts:
     columns = quality | counts | {'iou_sum': self.iou_sum}
     rows = {
       category: {key: column[p].item() for key, column in columns.items()}
-      for p, category in enumerate(category_ids)
+      for p, category in enumerate(self._ids)
     }
-    groups = {
-      'All': valid,
-      'Things': valid & isthing,
-      'Stuff': valid & ~isthing,
-    }
+    chosen = (valid, valid & self._isthing, valid & ~self._isthing)
     means = {}
-    for group, chosen in groups.items():
-      n = int(chosen.sum())
+    for group, these in zip(GROUPS, chosen, strict=True):
+      n = int(these.sum())
       means[group] = {
-        key: float(column[chosen].sum() / max(n, 1))
+        key: float(column[these].sum() / max(n, 1))
         for key, column in quality.items()
       } | {'n': n}
     return means | {'per_category': rows}
