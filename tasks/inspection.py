@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from configs import base
-from data import pipeline, registry, video_pipeline
+from data import pipeline, registry
 from metrics import png_maps
 from panoptic import classes as classes_lib
 from tasks import pictures
@@ -38,10 +38,8 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
   if count < 1:
     raise ValueError(f'--num_examples is {count}; it must be at least 1')
   dataset = registry.create(config.data, config.data.train_split)
-  of_clips = config.task == 'video' and config.model.past_masks
-  make = video_pipeline.train_clips if of_clips else pipeline.train_dataset
   start = time.monotonic()
-  batches = make(dataset, config).unbatch().take(count)
+  batches = pipeline.train_dataset(dataset, config).unbatch().take(count)
   examples = [
     {name: value.numpy() for name, value in example.items()}
     for example in batches
@@ -90,7 +88,9 @@ def statistics(
     'void': counts[0] / counts.sum(),
     'pixels': counts,
     'instances': instances,
-    'dropped': int(sum(example['dropped'] for example in examples)),
+    'dropped': int(
+      sum(example['num_dropped_segments'] for example in examples)
+    ),
     'names': [category.name for category in classes.categories],
   }
 

@@ -9,10 +9,11 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from data import pipeline, registry, transforms
+from data import pipeline, registry
 from metrics import panoptic_files, panoptic_quality
 from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
+from panoptic import decode
 from tasks import pictures, sampling, segments
 
 # Steps of the sampler that the trajectory shows (Figure 11).
@@ -107,7 +108,7 @@ class Panoptic:
       past_masks,
     )
     # Not a loss: how many segments of an example found no instance id.
-    dropped = tf.reduce_mean(tf.cast(batch['dropped'], tf.float32))
+    dropped = tf.reduce_mean(tf.cast(batch['num_dropped_segments'], tf.float32))
     return loss, {**parts, 'dropped_segments': dropped}
 
   def first_memory(self, rows: int, seed: tf.Tensor) -> Dict[str, tf.Tensor]:
@@ -117,7 +118,7 @@ class Panoptic:
   def predict_step(self, model, batch, memory):
     x_0 = self._sample(model, batch['image'], batch['index'], memory['seed'])
     outputs = {'label_map': model.decode(x_0)}
-    for name in ('image_id', 'valid', 'original_size', 'unpadded_size'):
+    for name in ('image_id', 'valid', 'original_size', 'resized_size'):
       outputs[name] = batch[name]
     return outputs, memory
 
@@ -157,7 +158,7 @@ class Panoptic:
       steps = strategy.experimental_local_results(steps)[0].numpy()
       image_id = int(batch['image_id'][0])
       sizes = (
-        batch['unpadded_size'][0].numpy(),
+        batch['resized_size'][0].numpy(),
         batch['original_size'][0].numpy(),
       )
       image = self.eval_set.image(image_id)
@@ -178,10 +179,10 @@ class Panoptic:
       'trajectory': pictures.grid(trajectories[:4]),
     }
 
-  def _painted(self, label_map, unpadded_size, original_size) -> np.ndarray:
+  def _painted(self, label_map, resized_size, original_size) -> np.ndarray:
     classes = self.eval_set.classes
     found = to_segments(
-      label_map, unpadded_size, original_size, self.config, classes
+      label_map, resized_size, original_size, self.config, classes
     )
     return pictures.paint(*found, classes)
 
@@ -229,16 +230,16 @@ class Scorer:
 
   def update(self, outputs: Mapping[str, np.ndarray]) -> None:
     """Takes rows of `Panoptic.predict_step`, without padding rows."""
-    for label_map, image_id, unpadded_size, original_size in zip(
+    for label_map, image_id, resized_size, original_size in zip(
       outputs['label_map'],
       outputs['image_id'].tolist(),
-      outputs['unpadded_size'],
+      outputs['resized_size'],
       outputs['original_size'],
       strict=True,
     ):
       segment_ids, found = to_segments(
         label_map,
-        unpadded_size,
+        resized_size,
         original_size,
         self._config,
         self._dataset.classes,
@@ -295,7 +296,7 @@ def _as_the_model(label_map: tf.Tensor, config: base.Experiment) -> tf.Tensor:
 
 def to_segments(
   label_map: np.ndarray,
-  unpadded_size: Sequence[int],
+  resized_size: Sequence[int],
   original_size: Sequence[int],
   config: base.Experiment,
   classes: classes_lib.ClassTable,
@@ -304,7 +305,7 @@ def to_segments(
 
   Args:
     label_map: int32 `[h, w, 2]`, at mask size.
-    unpadded_size: rows and columns of the input that are picture.
+    resized_size: rows and columns of the input that are image.
     original_size: rows and columns of the picture.
     config: the experiment.
     classes: the data set's table.
@@ -312,8 +313,8 @@ def to_segments(
   Returns:
     As `segments.from_label_map`.
   """
-  label_map = transforms.to_original_size(
-    label_map, config.model.image_size, unpadded_size, original_size
+  label_map = decode.to_original_size(
+    label_map, config.model.image_size, resized_size, original_size
   )
   if config.model.num_classes == 1:  # Whatever has an id is of the one class.
     has_id = np.minimum(label_map[..., 1:], 1)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from configs import base
-from data import registry, transforms
+from data import dataset, registry, transforms
 from metrics import panoptic_files, png_maps
 from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
@@ -208,11 +208,11 @@ def run(
   with Output(output_dir, classes, len(photos)) as output:
     for i, (path, name) in enumerate(zip(photos, names, strict=True)):
       photo = read_photo(path)
-      image, unpadded_size = transforms.eval_transform(
-        photo, config.model.image_size
+      image, resized_size = transforms.eval_transform(
+        dataset.DecodedExample(photo), config.model.image_size
       )
       label_map = sample(model, image, tf.constant(i, tf.int64)).numpy()
       segment_ids, found = panoptic.to_segments(
-        label_map, unpadded_size, photo.shape[:2], config, classes
+        label_map, resized_size, photo.shape[:2], config, classes
       )
       output.add(path, name, photo, segment_ids, found)

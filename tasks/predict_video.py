@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import transforms, video_pipeline
+from data import dataset, transforms, video_pipeline
 from tasks import panoptic, predict, video, video_scorer
 
 
@@ -123,8 +123,8 @@ def run(
   with predict.Output(output_dir, classes, len(frames)) as output:
     for t, (path, name) in enumerate(zip(frames, names, strict=True)):
       photo = predict.read_photo(path)
-      image, unpadded_size = transforms.eval_transform(
-        photo, config.model.image_size
+      image, resized_size = transforms.eval_transform(
+        dataset.DecodedExample(photo), config.model.image_size
       )
       label_map, memory = step(
         model,
@@ -134,7 +134,7 @@ def run(
         memory,
       )
       segment_ids, found = panoptic.to_segments(
-        label_map.numpy(), unpadded_size, photo.shape[:2], config, classes
+        label_map.numpy(), resized_size, photo.shape[:2], config, classes
       )
       masks = os.path.join(output_dir, 'masks', f'{name}.png')
       write(masks, segment_ids, found, classes)

@@ -33,15 +33,10 @@ class Video(panoptic.Panoptic):
     super().__init__(config, results_dir)
     self.metric = video_scorer.METRICS[config.evaluation.video.metric]
 
-  def train_dataset(self, start_step, input_context=None) -> tf.data.Dataset:
-    make = pipeline.train_dataset
-    if self.config.model.past_masks:
-      make = video_pipeline.train_clips
-    dataset = self.dataset(self.config.data.train_split)
-    return make(dataset, self.config, start_step, input_context)
-
   def eval_dataset(self, input_context=None) -> tf.data.Dataset:
-    return video_pipeline.eval_frames(self.eval_set, self.config, input_context)
+    return video_pipeline.eval_dataset(
+      self.eval_set, self.config, input_context
+    )
 
   def first_memory(self, rows: int, seed: tf.Tensor) -> Dict[str, tf.Tensor]:
     """Nothing but void before the first frame.
@@ -63,7 +58,7 @@ class Video(panoptic.Panoptic):
     seeds = sampling.row_seeds(
       memory['seed'], batch['sequence'], batch['frame']
     )
-    starts, valid = batch['starts'], batch['valid']
+    starts, valid = batch['is_first_frame'], batch['valid']
     past_masks = None
     if 'past' in memory:
       past = tf.where(_as_maps(starts), 0, memory['past'])
@@ -85,7 +80,7 @@ class Video(panoptic.Panoptic):
       memory = {**memory, 'past': past}
     outputs = {'label_map': label_map}
     for name in (
-      *('image_id', 'valid', 'original_size', 'unpadded_size'),
+      *('image_id', 'valid', 'original_size', 'resized_size'),
       *('sequence', 'frame'),
     ):
       outputs[name] = batch[name]
@@ -108,10 +103,10 @@ class Video(panoptic.Panoptic):
     batch = {
       'image': image[tf.newaxis],
       'frame': frame[tf.newaxis],
-      'starts': start[tf.newaxis],
+      'is_first_frame': start[tf.newaxis],
       'valid': tf.ones([1], tf.bool),
       **dict.fromkeys(
-        ('sequence', 'image_id', 'original_size', 'unpadded_size'), nothing
+        ('sequence', 'image_id', 'original_size', 'resized_size'), nothing
       ),
     }
     outputs, memory = self.predict_step(model, batch, memory)
@@ -138,17 +133,17 @@ class Video(panoptic.Panoptic):
     if not videos:
       return {}
     rows: List[List[np.ndarray]] = []
-    # One at a time: as little memory as an evaluation with one lane takes.
+    # One at a time: as little memory as an evaluation of one stream takes.
     config = copy.deepcopy(self.config)
     config.evaluation.batch_size = 1
     seed = tf.constant(config.evaluation.seed, tf.int64)
     first_memory = functools.partial(self.first_memory, 1, seed)
     start = tf.function(lambda: strategy.run(first_memory), autograph=False)
     for number, frames in enumerate(videos):
-      spread = video_pipeline.lanes([frames[:_COLUMNS]], 1)
-      spread = spread._replace(sequence=np.full_like(spread.sequence, number))
+      order = vars(video_pipeline.make_streams([frames[:_COLUMNS]], 1))
+      order = {**order, 'sequence': np.full_like(order['sequence'], number)}
       memory, strip = start(), []
-      for batch in video_pipeline.stream(self.eval_set, config, spread):
+      for batch in pipeline.eval_in_order(self.eval_set, config, order):
         outputs, memory = self._show(strategy, model, batch, memory)
         outputs = {
           name: strategy.experimental_local_results(value)[0][0].numpy()
@@ -168,7 +163,7 @@ class Video(panoptic.Panoptic):
     dataset, image_id = self.eval_set, int(row['image_id'])
     found = panoptic.to_segments(
       row['label_map'],
-      row['unpadded_size'],
+      row['resized_size'],
       row['original_size'],
       self.config,
       dataset.classes,

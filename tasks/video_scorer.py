@@ -38,7 +38,7 @@ class Scorer:
     self._names = list(dataset.sequences)
     limit = config.evaluation.video.max_frames
     self._ends = [
-      [piece.stop for piece in video_pipeline.pieces(len(frames), limit)]
+      [chunk.stop for chunk in video_pipeline.chunks(len(frames), limit)]
       for frames in dataset.sequences.values()
     ]
     self._results_dir = results_dir
@@ -51,7 +51,7 @@ class Scorer:
     for row in zip(
       outputs['label_map'],
       outputs['image_id'].tolist(),
-      outputs['unpadded_size'],
+      outputs['resized_size'],
       outputs['original_size'],
       outputs['sequence'].tolist(),
       outputs['frame'].tolist(),
@@ -60,11 +60,11 @@ class Scorer:
       self._update(*row)
 
   def _update(
-    self, label_map, image_id, unpadded_size, original_size, sequence, frame
+    self, label_map, image_id, resized_size, original_size, sequence, frame
   ):
     segment_ids, found = panoptic.to_segments(
       label_map,
-      unpadded_size,
+      resized_size,
       original_size,
       self._config,
       self._dataset.classes,
