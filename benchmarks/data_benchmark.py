@@ -66,25 +66,25 @@ def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
   """
   import tensorflow as tf
 
-  from data import blobs, clips, datasets, pipeline
+  from data import pipeline, registry, video_pipeline
+  from data.reading import byte_ranges
 
   cores = len(os.sched_getaffinity(0))
   before = _resident()
   batch_size = config.training.batch_size
-  dataset = datasets.create(config.data, split)
+  dataset = registry.create(config.data, split)
   videos = bool(dataset.sequences)
+  config.model.past_masks = len(config.data.past_frames) if videos else 0
   if what == 'training':
-    make = clips.train_clips if videos else pipeline.train_dataset
-    batches = make(dataset, config)
+    batches = pipeline.train_dataset(dataset, config)
   elif what == 'evaluation':
-    make = clips.eval_frames if videos else pipeline.eval_dataset
-    batches = make(dataset, config).repeat()
+    evaluation = video_pipeline if videos else pipeline
+    batches = evaluation.eval_dataset(dataset, config).repeat()
   else:
 
     def decode(index):
-      source = dataset.encoded_image(index)
-      whole = tf.concat([[0, 0], source['size']], axis=0)
-      image = blobs.decode_window(source['image'], whole)
+      whole = tf.concat([[0, 0], dataset.lazy_example(index).size], axis=0)
+      image = byte_ranges.decode_window(dataset.encoded_image(index), whole)
       # Shapes alone are passed on: copying pictures is not decoding them.
       return tf.shape(image), tf.shape(dataset.label_pixels(index))
 

@@ -104,8 +104,8 @@ class Task(Protocol):
     `evaluation.batch_size / input_context.num_input_pipelines` rows.
     """
 
-  def first_memory(self, rows: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns the memory of `predict_step` before the first batch.
+  def initial_state(self, rows: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns the state of `predict_step` before the first batch.
 
     Args:
       rows: Number of rows of a replica's batches.
@@ -113,18 +113,18 @@ class Task(Protocol):
     """
 
   def predict_step(
-    self, model: tf_keras.Model, batch: Tensors, memory: Tensors
-  ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    self, model: tf_keras.Model, batch: Tensors, state: Tensors
+  ) -> tuple[dict[str, tf.Tensor], Tensors]:
     """Returns a replica's predictions.
 
     Args:
       model: From `build_model`.
       batch: Rows of `eval_dataset`.
-      memory: From the step before, or from `first_memory`.
+      state: From the step before, or from `initial_state`.
 
     Returns:
       Tensors whose first axis is the rows, among them `valid`, bool `[b]`,
-      which is False on rows that only fill a batch. And the memory for the next
+      which is False on rows that only fill a batch. And the state for the next
       step, of the same shapes and types as the given one.
     """
 

@@ -37,7 +37,7 @@ class _Task(panoptic.Panoptic):
     update = scorer.update
 
     def keep(outputs):
-      names = ('label_map', 'unpadded_size', 'original_size')
+      names = ('label_map', 'resized_size', 'original_size')
       columns = [outputs[name] for name in ('image_id', *names)]
       for image_id, label_map, *sizes in zip(*columns, strict=True):
         self.label_maps[int(image_id)] = label_map

@@ -67,8 +67,8 @@ class Evaluator(orbit.StandardEvaluator):
 
     # One trace for all steps and runs, which differ in tensors only. AutoGraph
     # is off: its conversion of a network takes longer than tracing.
-    self._first_memory = tf.function(
-      self._first_memory_of_replicas, autograph=False
+    self._initial_state = tf.function(
+      self._initial_state_of_replicas, autograph=False
     )
     self._step = tf.function(self._step_of_replicas, autograph=False)
     super().__init__(
@@ -80,12 +80,12 @@ class Evaluator(orbit.StandardEvaluator):
     self._batches = 0
     self._start = self._last_line = time.monotonic()
     seed = self._task.config.evaluation.seed + self.run
-    self._memory = self._first_memory(tf.constant(seed, tf.int64))
+    self._prediction_state = self._initial_state(tf.constant(seed, tf.int64))
     return self._task.new_scorer(self.run)
 
   def eval_step(self, iterator) -> dict[str, tf.Tensor]:
     """Returns the predictions of one global batch, from all replicas."""
-    outputs, self._memory = self._step(iterator, self._memory)
+    outputs, self._prediction_state = self._step(iterator, self._prediction_state)
     return outputs
 
   def eval_reduce(
@@ -114,30 +114,30 @@ class Evaluator(orbit.StandardEvaluator):
     scores = scorer.result()
     return {name: float(value) for name, value in scores.items()}
 
-  def _first_memory_of_replicas(self, seed):
+  def _initial_state_of_replicas(self, seed):
     # As an argument of `run`, the number of rows would be a tensor on TPUs.
-    first_memory = functools.partial(self._task.first_memory, self._rows)
-    return self._strategy.run(first_memory, args=(seed,))
+    initial_state = functools.partial(self._task.initial_state, self._rows)
+    return self._strategy.run(initial_state, args=(seed,))
 
-  def _step_of_replicas(self, iterator, memory):
-    outputs, memory = self._strategy.run(
-      self._predict, args=(next(iterator), memory)
+  def _step_of_replicas(self, iterator, state):
+    outputs, state = self._strategy.run(
+      self._predict, args=(next(iterator), state)
     )
     outputs = {
       name: self._strategy.gather(value, axis=0)
       for name, value in outputs.items()
     }
-    return outputs, memory
+    return outputs, state
 
-  def _predict_step(self, batch, memory):
+  def _predict_step(self, batch, state):
     # Several workers, whose data could end at different steps, lose the shape.
     batch = tf.nest.map_structure(
       lambda x: tf.ensure_shape(x, [self._rows, *x.shape[1:]]), batch
     )
-    outputs, memory = self._task.predict_step(self._model, batch, memory)
+    outputs, state = self._task.predict_step(self._model, batch, state)
     self._types = {name: value.dtype for name, value in outputs.items()}
     outputs = {
       name: value if value.dtype in _CARRIED else tf.cast(value, tf.int32)
       for name, value in outputs.items()
     }
-    return outputs, memory
+    return outputs, state

@@ -43,7 +43,7 @@ def test_statistics_are_those_of_the_files(tmp_path):
   trees.coco(tmp_path, count=1)
   dataset = coco.CocoPanoptic(str(tmp_path), 'val2017')
   label_map = dataset.example(0)['label_map'].numpy()
-  example = {'label_map': label_map, 'dropped': 2}
+  example = {'label_map': label_map, 'num_dropped_segments': 2}
   found = inspection.statistics([example, example], dataset.classes)
   void = 40 + 4 * 5  # The first row, and the crowd.
   assert found['void'] == pytest.approx(void / (24 * 40))
@@ -157,7 +157,10 @@ def test_real_pieces_are_drawn_and_counted(
     pixels, instances = counted[name](root)
   dataset = registry.create(config.data, split)
   examples = [
-    {'label_map': dataset.example(i)['label_map'].numpy(), 'dropped': 0}
+    {
+      'label_map': dataset.example(i)['label_map'].numpy(),
+      'num_dropped_segments': 0,
+    }
     for i in tf.range(dataset.num_examples, dtype=tf.int64)
   ]
   found = inspection.statistics(examples, dataset.classes)

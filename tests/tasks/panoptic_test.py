@@ -19,7 +19,7 @@ def _outputs(task, image_id, label_map):
     'image_id': np.array([image_id]),
     'original_size': np.array([label_map.shape[:2]]),
     # All of the input is picture.
-    'unpadded_size': np.array([task.config.model.image_size]),
+    'resized_size': np.array([task.config.model.image_size]),
   }
 
 
@@ -237,7 +237,7 @@ def test_xla_predicts_the_same(monkeypatch):
   task, model = _task(evaluation__sampler__name='ddpm_small')
   plain = _predict(task, model, autograph=False)
   compiled = _predict(task, model, autograph=False, jit_compile=True)
-  for name in ('image_id', 'valid', 'original_size', 'unpadded_size'):
+  for name in ('image_id', 'valid', 'original_size', 'resized_size'):
     np.testing.assert_array_equal(plain[name], compiled[name])
   equal = np.all(plain['label_map'] == compiled['label_map'], axis=-1)
   assert np.mean(equal[:6]) > 0.995

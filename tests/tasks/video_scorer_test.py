@@ -42,7 +42,7 @@ def _score(task, change=lambda label_map, t: label_map):
           'label_map': change(truth, t)[None],
           'image_id': np.array([dataset.image_ids[index]]),
           'original_size': np.array([truth.shape[:2]]),
-          'unpadded_size': np.array([task.config.model.image_size]),
+          'resized_size': np.array([task.config.model.image_size]),
           'sequence': np.array([number]),
           'frame': np.array([t]),
         }

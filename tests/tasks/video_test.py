@@ -84,8 +84,8 @@ def test_predictions_are_fed_back(model, streamed):
 
 
 def test_a_video_does_not_depend_on_its_lane(model, streamed):
-  for lanes in (1, 2):
-    task = video.Video(_config(evaluation__batch_size=lanes))
+  for streams in (1, 2):
+    task = video.Video(_config(evaluation__batch_size=streams))
     assert _same(_stream(task, model), streamed) > 0.995
 
 
@@ -123,7 +123,7 @@ def test_longer_video_than_allowed():
 
 def test_first_frames_have_steps_of_their_own(model, streamed):
   settings = base.Video(first_frame_steps=5)
-  # Two lanes for three videos: one starts where the other is in its midst.
+  # Two streams for three videos: one starts while the other goes on.
   config = _config(evaluation__video=settings, evaluation__batch_size=2)
   config.data.moving_shapes.frames = _FRAMES
   mixed = _stream(video.Video(config), model)
