@@ -155,9 +155,7 @@ def load_all(
   return load_report.Reports(reports, never)
 
 
-def _open(
-  prefix: str,
-) -> tuple[Any, dict[str, list[int]]]:
+def _open(prefix: str) -> tuple[Any, dict[str, list[int]]]:
   """A checkpoint's reader, and the shapes of its weights by object path."""
   try:
     reader = tf.train.load_checkpoint(prefix)

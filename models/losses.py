@@ -89,15 +89,7 @@ PARAMETERIZATIONS: dict[str, type[Parameterization]] = {
 
 
 def parameterization(name: str, n: int, b: float) -> Parameterization:
-  """The parameterization of a name.
-
-  Args:
-    name: One of `PARAMETERIZATIONS`.
-    n: Bits per channel.
-    b: Input scaling.
-
-  Returns:
-    An object of its class.
+  """The parameterization of a name, for `n` bits per channel scaled by `b`.
 
   Raises:
     ValueError: For an unknown name.
@@ -125,10 +117,10 @@ def instance_size_weight(ids: tf.Tensor, n: int, p: float) -> tf.Tensor:
   Returns:
     float32 `[B, h, w]`.
   """
-  batch, height, width = layers.batch_size(ids), *ids.shape[1:]
+  batch = layers.batch_size(ids)
   keys = tf.reshape(ids + tf.range(batch)[:, None, None] * 2**n, [-1])
   ones = tf.ones_like(keys, tf.float32)
   counts = tf.math.unsorted_segment_sum(ones, keys, batch * 2**n)
   weight = (1.0 / (tf.gather(counts, keys) + 1.0)) ** p
-  weight = tf.reshape(weight, [-1, height, width])
+  weight = tf.reshape(weight, [-1, *ids.shape[1:]])
   return weight / tf.reduce_mean(weight, [1, 2], keepdims=True)

@@ -1,9 +1,9 @@
 """The mask decoder: a TransUNet that denoises analog bits (section 3.1).
 
-`MaskDecoder.call` is the network: x_t, gamma and an encoded image to a
-prediction. A sampler calls it many times with the same image, at times known
-before; `MaskDecoder.precompute` computes once what depends on these alone, and
-returns the rest of the network.
+`MaskDecoder.call` is the network: from x_t, gamma and an encoded image to a
+prediction. A sampler calls it many times with one image, at times that are
+known before; `MaskDecoder.precompute` computes what depends on these alone
+once, and returns the rest of the network.
 """
 
 from collections.abc import Callable
@@ -58,7 +58,6 @@ class MaskDecoder(tf_keras.layers.Layer):
     self._mask_size = tuple(config.mask_size)
     self._token_dim = config.encoder.dim
     self._concat = 'concat' in config.conditioning
-    self._cross = 'attention' in config.conditioning
     widths = [decoder.dim * m for m in decoder.channel_multipliers]
     bits = 2 * config.bits
     features = image_encoder.feature_channels(config) if self._concat else 0
@@ -87,7 +86,9 @@ class MaskDecoder(tf_keras.layers.Layer):
       layers.conv(widths[i], 3, 2, name=f'down_conv_{i}') for i in range(last)
     ]
     # The bottleneck. Stored checkpoints know it by this name.
-    self.middle = decoder_layers.Bottleneck(decoder, self._cross, name='middle')
+    self.middle = decoder_layers.Bottleneck(
+      decoder, 'attention' in config.conditioning, name='middle'
+    )
     # Level i of both lists is level i of the U-Net; they run from the last.
     self.up_blocks = [blocks('up', i, per_level + 1) for i in range(last + 1)]
     self.up_convs = [
@@ -121,8 +122,8 @@ class MaskDecoder(tf_keras.layers.Layer):
     Returns:
       `[B, h, w, channels]`.
     """
-    image = self._on_image(encoded, past_bits, layers.batch_size(x_t))
-    return self._unet(x_t, self._on_time(gamma), image, rng)
+    image = self.condition_on_image(encoded, past_bits, layers.batch_size(x_t))
+    return self._unet(x_t, self.condition_on_time(gamma), image, rng)
 
   def precompute(
     self,
@@ -143,8 +144,8 @@ class MaskDecoder(tf_keras.layers.Layer):
       A function of x_t and the step's number i, which computes
       `call(x_t, gammas[i], encoded, past_bits)`.
     """
-    image = self._on_image(encoded, past_bits, batch)
-    time = self._on_time(gammas)
+    image = self.condition_on_image(encoded, past_bits, batch)
+    time = self.condition_on_time(gammas)
     return lambda x_t, i: self._unet(x_t, time.at(i), image)
 
   def _unet(
@@ -172,29 +173,34 @@ class MaskDecoder(tf_keras.layers.Layer):
         x = self.up_convs[level - 1](layers.upsample(x, 2))
     return self.conv_out(tf.nn.silu(self.gn_out(x)))
 
-  def _on_time(self, gamma) -> TimeConditioning:
+  def condition_on_time(self, gamma: tf.Tensor) -> TimeConditioning:
+    """Projects the time embeddings of gamma `[N]` for all layers."""
     embedding = self.time_embedding(gamma)
-    blocks = sum([*self.down_blocks, *self.up_blocks[::-1]], [])
+    blocks = [b for level in self.down_blocks for b in level]
+    blocks += [b for level in self.up_blocks[::-1] for b in level]
     return TimeConditioning(
       {block.name: block.modulation(embedding) for block in blocks},
       self.middle.token(embedding)[:, None],
     )
 
-  def _on_image(self, encoded, past_bits, batch) -> ImageConditioning:
+  def condition_on_image(
+    self,
+    encoded: image_encoder.Encoded | None,
+    past_bits: tf.Tensor | None,
+    batch: int | tf.Tensor,
+  ) -> ImageConditioning:
+    """Projects images and past masks for all layers; arguments as above."""
     bias = tf.cast(self.conv_in.bias, self.compute_dtype)
     conv_in = tf.broadcast_to(bias, [batch, *self._mask_size, bias.shape[0]])
     if self._concat and encoded is not None:
       conv_in += self.conv_in.part(encoded.features, 1)
     if past_bits is not None:
       conv_in += self.conv_in.part(past_bits, 2)
-    if not self._cross:
-      return ImageConditioning(conv_in, [None] * len(self.middle.transformer))
     if encoded is None:
       # One token of zeros gives what any number of them would.
       tokens = tf.zeros([batch, 1, self._token_dim], self.compute_dtype)
     else:
       tokens = encoded.tokens
-    attentions = [layer.cross_attention for layer in self.middle.transformer]
     return ImageConditioning(
-      conv_in, [a.keys_values(tokens) for a in attentions]
+      conv_in, [layer.keys_values(tokens) for layer in self.middle.transformer]
     )

@@ -138,20 +138,26 @@ class DecoderLayer(tf_keras.layers.Layer):
     heads = dim // head_dim
     self.self_ln = layer_norm('self_ln')
     self.self_attention = Attention(heads, head_dim, dim, name='self_attention')
-    self.cross_ln = layer_norm('cross_ln') if cross else None
-    self.cross_attention = (
-      Attention(heads, head_dim, dim, name='cross_attention') if cross else None
-    )
+    self._cross = cross
+    if cross:
+      self.cross_ln = layer_norm('cross_ln')
+      self.cross_attention = Attention(
+        heads, head_dim, dim, name='cross_attention'
+      )
     self.mlp = Mlp(4 * dim, dim, drop, name='mlp')
+
+  def keys_values(self, memory: tf.Tensor) -> KeysValues | None:
+    """Keys and values of a memory `[B, m, dim]`; None without `cross`."""
+    return self.cross_attention.keys_values(memory) if self._cross else None
 
   def call(
     self,
     x,
-    memory: KeysValues | None = None,
+    keys_values: KeysValues | None = None,
     rng: prng.Rng | None = None,
   ):
     y = self.self_ln(x)
     x += self.self_attention(y, self.self_attention.keys_values(y))
-    if self.cross_attention is not None:
-      x += self.cross_attention(self.cross_ln(x), memory)
+    if self._cross:
+      x += self.cross_attention(self.cross_ln(x), keys_values)
     return x + self.mlp(x, rng)

@@ -11,7 +11,7 @@ import tf_keras
 from configs import base
 from data import datasets, labels, pipeline, transforms
 from metrics import panoptic_files, panoptic_quality
-from models import checkpoints, pix2seq_d
+from models import checkpoints, load_report, pix2seq_d
 from tasks import pictures, sampling, segments
 
 # Steps of the sampler that the trajectory shows (Figure 11).
@@ -79,7 +79,7 @@ class Panoptic:
       model.freeze_encoder()
     return model
 
-  def initialize(self, model: pix2seq_d.Pix2SeqD) -> checkpoints.Reports:
+  def initialize(self, model: pix2seq_d.Pix2SeqD) -> load_report.Reports:
     training = self.config.training
     return checkpoints.load_all(
       model, training.init_checkpoint, training.init_weights
