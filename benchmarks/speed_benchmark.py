@@ -149,7 +149,12 @@ def sampling(model: pix2seq_d.Pix2SeqD, batch: int, sampler: base.Sampler):
   c = model.config
   image = tf.random.uniform([batch, *c.image_size, 3])
   noise = tf.random.normal([batch, *c.mask_size, 2 * c.bits])
-  return tf.function(lambda: model.sample(image, noise, sampler))
+
+  @tf.function(autograph=False)
+  def sample():
+    return model.sample(model.encode(image), noise, sampler)
+
+  return sample
 
 
 def training_step(

@@ -5,7 +5,7 @@ from typing import Optional
 import tensorflow as tf
 
 from configs import base
-from models import image_encoder, pix2seq_d, randomness
+from models import image_encoder, pix2seq_d, prng
 
 
 def row_seeds(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
@@ -56,15 +56,15 @@ def sample(
   shape = [*config.mask_size, 2 * config.bits]
 
   def draw(step):
-    return randomness.draw(
+    return prng.draw(
       tf.random.stateless_normal, shape, seeds, tf.cast(step, tf.int64)
     )
 
-  return model.sample_encoded(
+  return model.sample(
     encoded,
     draw(0),
     sampler,
     past_masks,
-    draw_noise=lambda step: draw(step + 1),
+    noise_fn=lambda step: draw(step + 1),
     trajectory=trajectory,
   )

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import randomness
+from models import prng
 
 _SEEDS = tf.constant([[3, 4], [3, 5], [4, 4]], tf.int64)
 
 
 def _draws(seeds):
-  rng = randomness.Rng(seeds)
+  rng = prng.Rng(seeds)
   return [
     draw(shape).numpy()
     for draw, shape in (
@@ -35,17 +35,17 @@ def test_rows_and_draws_differ():
 
 
 def test_scalars_do_not_repeat():
-  rng = randomness.Rng(_SEEDS)
+  rng = prng.Rng(_SEEDS)
   values = np.stack([rng.scalar() for _ in range(150)])
   assert values.shape == (150, 3)
-  first = randomness.Rng(_SEEDS).uniform([64])
+  first = prng.Rng(_SEEDS).uniform([64])
   np.testing.assert_array_equal(values[:64], np.transpose(first))
   # Of so many float32 numbers a pair may be equal by chance.
   assert len(np.unique(values)) > 445
 
 
 def test_distributions():
-  rng = randomness.Rng(_SEEDS)
+  rng = prng.Rng(_SEEDS)
   normal, uniform = rng.normal([100, 100]), rng.uniform([100, 100])
   assert np.mean(normal) == pytest.approx(0, abs=0.03)
   assert np.std(normal) == pytest.approx(1, abs=0.03)
