@@ -11,7 +11,7 @@ from absl import app, flags
 from configs import base, loading
 from models import checkpoints
 from panoptic import command_line
-from tasks import factory, inspection, predict, predict_video
+from tasks import factory, inspection, predict
 from training import evaluation, log, run, state, validation
 from training import strategy as strategy_lib
 
@@ -87,8 +87,7 @@ def _predict(config: base.Experiment) -> None:
   if path:
     loading.check_same_model(config, os.path.dirname(path))
   state.prepare(config.training, strategy_lib.create('one_device'))
-  run_task = predict_video.run if config.task == 'video' else predict.run
-  run_task(config, _INPUT.value, _OUTPUT.value, path)
+  predict.run(config, _INPUT.value, _OUTPUT.value, path)
 
 
 def _train_or_evaluate(config: base.Experiment) -> None:

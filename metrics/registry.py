@@ -50,3 +50,8 @@ METRICS = {
     video=True,
   ),
 }
+
+
+def names(video: bool) -> list[str]:
+  """The names of the metrics that score videos, or images."""
+  return [name for name, spec in METRICS.items() if spec.video == video]

@@ -29,7 +29,9 @@ def check(config: base.Model) -> None:
         f'{name} is {getattr(config, name)}, but {config.bits} bits code 1 to '
         f'{2**config.bits} values: change it or model.bits'
       )
-  losses.parameterization(config.parameterization, config.bits, config.input_scaling)
+  losses.parameterization(
+    config.parameterization, config.bits, config.input_scaling
+  )
 
 
 def _check_sizes(config: base.Model) -> None:

@@ -10,7 +10,7 @@ import tf_keras
 from configs import base
 from data import dataset as dataset_lib
 from data import pipeline, registry
-from models import checkpoints, pix2seq_d
+from models import checkpoints, load_report, pix2seq_d
 from tasks import class_file, sampling, scorer, visualization
 from tasks.task import Tensors
 
@@ -89,7 +89,7 @@ class ImageTask:
       model.freeze_encoder()
     return model
 
-  def initialize(self, model: pix2seq_d.Pix2SeqD) -> checkpoints.Reports:
+  def initialize(self, model: pix2seq_d.Pix2SeqD) -> load_report.Reports:
     """Loads `training.init_checkpoint`."""
     training = self.config.training
     return checkpoints.load_all(

@@ -138,6 +138,4 @@ def _overlaid(image, label_map, classes) -> np.ndarray:
   label_map = decode.to_original_size(label_map, size, size, size)
   # An id has one class here, so this looks segments up and changes nothing.
   panoptic_map = decode.from_label_map(label_map, classes)
-  return draw.overlay(
-    image, panoptic_map, classes, min_side=_SIDE, ids=True
-  )
+  return draw.overlay(image, panoptic_map, classes, min_side=_SIDE, ids=True)

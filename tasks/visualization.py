@@ -19,9 +19,7 @@ _MAX_TRAJECTORIES = 4
 class ImageSheet:
   """Image, ground truth and prediction side by side; and trajectories."""
 
-  def __init__(
-    self, config: 'base.Experiment', dataset: 'dataset_lib.Dataset'
-  ):
+  def __init__(self, config: 'base.Experiment', dataset: 'dataset_lib.Dataset'):
     self._config, self._dataset = config, dataset
     self._predictions: list[list[np.ndarray]] = []
     self._trajectories: list[list[np.ndarray]] = []
@@ -51,9 +49,7 @@ class ImageSheet:
 class VideoSheet:
   """Strips of frames, ground truth and predictions; a colour is an id."""
 
-  def __init__(
-    self, config: 'base.Experiment', dataset: 'dataset_lib.Dataset'
-  ):
+  def __init__(self, config: 'base.Experiment', dataset: 'dataset_lib.Dataset'):
     self._config, self._dataset = config, dataset
     self._rows: list[list[np.ndarray]] = []
 

@@ -85,7 +85,9 @@ class Evaluator(orbit.StandardEvaluator):
 
   def eval_step(self, iterator) -> dict[str, tf.Tensor]:
     """Returns the predictions of one global batch, from all replicas."""
-    outputs, self._prediction_state = self._step(iterator, self._prediction_state)
+    outputs, self._prediction_state = self._step(
+      iterator, self._prediction_state
+    )
     return outputs
 
   def eval_reduce(

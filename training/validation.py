@@ -8,14 +8,17 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from configs import base, type_checks
-from data import datasets
-from models import checkpoints, diffusion, losses, pix2seq_d, resnet
-from tasks import factory, segments, video_scorer
+from data import sources
+from metrics import registry as metrics
+from models import checkpoints, diffusion, losses, resnet
+from models import validation as model_validation
+from panoptic import decode
+from tasks import factory
 from training import optimizer, state
 
 _CHOICES: dict[str, Collection] = {
   'task': factory.TASKS,
-  'data.source': datasets.SOURCES,
+  'data.source': sources.SOURCES,
   'model.encoder.resnet.depth': resnet.DEPTHS,
   'model.encoder.resnet.variant': resnet.VARIANTS,
   'model.parameterization': losses.PARAMETERIZATIONS,
@@ -25,9 +28,9 @@ _CHOICES: dict[str, Collection] = {
   'training.init_weights': checkpoints.WEIGHTS,
   'evaluation.sampler.name': diffusion.SAMPLERS,
   'evaluation.sampler.schedule.name': diffusion.SCHEDULES,
-  'evaluation.segments_by': segments.SEGMENTS_BY,
+  'evaluation.segments_by': decode.SEGMENTS_BY,
   'evaluation.weights': checkpoints.WEIGHTS,
-  'evaluation.video.metric': video_scorer.METRICS,
+  'evaluation.video.metric': metrics.names(video=True),
 }
 _AT_LEAST_ONE = (
   'model.num_classes',
@@ -176,7 +179,7 @@ def validate(
     lambda x: not evaluates or x % num_replicas == 0,
     f'a multiple of {num_replicas}, the number of replicas',
   )
-  pix2seq_d.check(config.model)
+  model_validation.check(config.model)
 
 
 def _check_video(config: base.Experiment) -> None:

@@ -1,4 +1,4 @@
-"""Tests of scores and result files of videos, without a network."""
+"""Tests of scores and result files, without a network."""
 
 import functools
 
@@ -10,11 +10,11 @@ import trees
 from PIL import Image
 
 from configs import base
-from data import prepare
+from data import prepare, registry
 from metrics import video_files
 from panoptic import classes as classes_lib
-from panoptic import png
-from tasks import panoptic, video, video_scorer
+from panoptic import decode, maps, png
+from tasks import scorer, videos
 
 
 def _task(tmp_path=None, metric='stq', **changes):
@@ -28,16 +28,16 @@ def _task(tmp_path=None, metric='stq', **changes):
   )
   if config.data.name == 'shapes':
     config.data.name = 'moving_shapes'
-  return video.Video(config, str(tmp_path or ''))
+  return videos.VideoTask(config, str(tmp_path or ''))
 
 
 def _score(task, change=lambda label_map, t: label_map):
   """Scores changed ground truth."""
-  dataset, scorer = task.eval_set, task.new_scorer()
+  dataset, scores = task.eval_set, task.new_scorer()
   for number, indices in enumerate(dataset.sequences.values()):
     for t, index in enumerate(indices):
       truth = dataset.example(tf.constant(index, tf.int64))['label_map'].numpy()
-      scorer.update(
+      scores.update(
         {
           'label_map': change(truth, t)[None],
           'image_id': np.array([dataset.image_ids[index]]),
@@ -47,7 +47,7 @@ def _score(task, change=lambda label_map, t: label_map):
           'frame': np.array([t]),
         }
       )
-  return scorer.result()
+  return scores.result()
 
 
 def _renumbered(label_map, t):
@@ -84,7 +84,7 @@ def test_perfect_videos_by_class_and_id():
 
 
 @pytest.mark.parametrize('segments_by', ['id', 'class_and_id'])
-def test_ids_of_two_pieces_of_a_video_are_two_objects(tmp_path, segments_by):
+def test_ids_of_two_chunks_of_a_video_are_two_objects(tmp_path, segments_by):
   task = _task(
     evaluation__write_results=True,
     evaluation__segments_by=segments_by,
@@ -97,12 +97,12 @@ def test_ids_of_two_pieces_of_a_video_are_two_objects(tmp_path, segments_by):
   names = sorted(tmp_path.rglob('*.png'))
   before = [read(name) for name in names]
   task.config.evaluation.video.max_frames = 3
-  pieces = _score(task)
+  chunks = _score(task)
   assert whole['AQ'] == pytest.approx(100)
   # A tube that is found in two halves has half the association.
-  assert 40 < pieces['AQ'] < 90
-  assert pieces['SQ'] == whole['SQ'] and pieces['VPQ_1'] == whole['VPQ_1']
-  assert pieces['VPQ_2'] < 100
+  assert 40 < chunks['AQ'] < 90
+  assert chunks['SQ'] == whole['SQ'] and chunks['VPQ_1'] == whole['VPQ_1']
+  assert chunks['VPQ_2'] < 100
   for t, (name, one) in enumerate(zip(names, before, strict=True)):
     assert np.array_equal(read(name), one) == (t % 6 < 3)
 
@@ -112,15 +112,14 @@ def test_result_files_hold_contiguous_classes(tmp_path):
     classes_lib.Category(300, 'road', False, (1, 2, 3)),
     classes_lib.Category(7000, 'car', True, (4, 5, 6)),
   ]
-  segment_ids = np.array([[0, 1, 2]])
-  found = [
-    {'id': 1, 'category_id': 300, 'iscrowd': 0},
-    {'id': 2, 'category_id': 7000, 'iscrowd': 0},
-  ]
-  path = str(tmp_path / 'map.png')
-  video_scorer.write_step(
-    path, segment_ids, found, classes_lib.ClassTable(categories)
+  prediction = maps.PanopticMap(
+    np.array([[0, 1, 2]]), [maps.Segment(1, 300), maps.Segment(2, 7000)]
   )
+  path = str(tmp_path / 'map.png')
+  writer = registry.get('kitti_step').result_writer(
+    str(tmp_path), classes_lib.ClassTable(categories)
+  )
+  writer.add(1, 'map.png', prediction)
   pixels = np.array(Image.open(path))
   np.testing.assert_array_equal(pixels[0], [[255, 0, 0], [0, 0, 0], [1, 0, 2]])
 
@@ -138,7 +137,7 @@ def _prepared(tmp_path, name, **changes):
   else:
     trees.davis(official)
   prepare.prepare(name, str(official), str(tmp_path))
-  data = {'name': name, 'source': 'tfds', 'dir': str(tmp_path)}
+  data = {'name': name, 'dir': str(tmp_path)}
   return official, _task(
     tmp_path / 'results',
     evaluation__write_results=True,
@@ -186,6 +185,37 @@ def test_files_of_davis_have_the_same_scores(tmp_path):
   assert scores['objects'] == 2
 
 
+def test_prediction_is_cut_and_resized_to_the_image():
+  config = tiny.experiment()
+  classes = registry.create(config.data, 'validation').classes
+  # The right half of the 32x32 input is padding; the map is 16x16.
+  label_map = np.zeros([16, 16, 2], np.int32)
+  label_map[:8, :8] = 1, 3
+  label_map[8:, :8] = 4, 2
+  label_map[:, 8:] = 5, 6
+  segment_ids, found, _ = decode.decode(
+    label_map, (32, 16), (40, 20), scorer.rule(config), classes
+  )
+  assert segment_ids.shape == (40, 20)
+  assert np.all(segment_ids[:20] == 3) and np.all(segment_ids[20:] == 2)
+  assert {s.id: s.category_id for s in found} == {3: 1, 2: 4}
+
+
+def test_classes_that_the_data_do_not_have_are_void():
+  config = tiny.experiment(model__num_classes=12)
+  classes = classes_lib.ClassTable(
+    [classes_lib.Category(4, 'cup', True, (1, 2, 3))]
+  )
+  label_map = np.zeros([16, 16, 2], np.int32)
+  label_map[:8] = 1, 1
+  label_map[8:] = 11, 2
+  segment_ids, found, _ = decode.decode(
+    label_map, (32, 32), (16, 16), scorer.rule(config), classes
+  )
+  assert [s.category_id for s in found] == [4]
+  assert not segment_ids[8:].any()
+
+
 def test_without_classes_an_id_is_an_object():
   config = tiny.experiment(model__num_classes=1)
   classes = classes_lib.ClassTable(
@@ -193,14 +223,16 @@ def test_without_classes_an_id_is_an_object():
   )
   label_map = np.zeros([16, 16, 2], np.int32)
   label_map[:8, :, 1] = 3
-  segment_ids, found = panoptic.to_segments(
-    label_map, (32, 32), (16, 16), config, classes
+  segment_ids, found, _ = decode.decode(
+    label_map, (32, 32), (16, 16), scorer.rule(config), classes
   )
   np.testing.assert_array_equal(segment_ids, label_map[..., 1])
-  assert [(s['id'], s['category_id']) for s in found] == [(3, 4)]
+  assert [(s.id, s.category_id) for s in found] == [(3, 4)]
 
 
 def test_ids_that_a_palette_cannot_hold(tmp_path):
-  path = str(tmp_path / 'mask.png')
+  spec = registry.get('davis')
+  writer = spec.result_writer(str(tmp_path), spec.classes)
+  prediction = maps.PanopticMap(np.array([[0, 256]]), [maps.Segment(256, 1)])
   with pytest.raises(ValueError, match='ids run from 0 to 256, .* renumber'):
-    video_scorer.write_davis(path, np.array([[0, 256]]), [], None)
+    writer.add(1, 'mask.png', prediction)

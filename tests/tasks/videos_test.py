@@ -9,7 +9,7 @@ import tiny
 
 from configs import base
 from models import checkpoints
-from tasks import sampling, video
+from tasks import sampling, videos
 from training import evaluator as evaluator_lib
 from training import state as state_lib
 from training import trainer as trainer_lib
@@ -17,12 +17,12 @@ from training import trainer as trainer_lib
 _FRAMES = 4
 
 
-def _config(videos=3, **changes):
+def _config(num_videos=3, **changes):
   config = tiny.experiment(
     task='video', model__past_masks=2, data__name='moving_shapes'
   )
   config.data.moving_shapes = base.MovingShapes(
-    size=32, frames=_FRAMES, eval_examples=videos, train_examples=50
+    size=32, frames=_FRAMES, eval_examples=num_videos, train_examples=50
   )
   tiny._change(config, changes)
   return config
@@ -31,20 +31,20 @@ def _config(videos=3, **changes):
 def _stream(task, model):
   """All predictions: int32 `[videos, frames, h, w, 2]`."""
   rows = task.config.evaluation.batch_size
-  memory = task.first_memory(rows, tf.constant(0, tf.int64))
+  state = task.initial_state(rows, tf.constant(0, tf.int64))
   step = tf.function(task.predict_step, autograph=False)
   found = {}
   for batch in task.eval_dataset():
-    outputs, memory = step(model, batch, memory)
+    outputs, state = step(model, batch, state)
     outputs = {name: value.numpy() for name, value in outputs.items()}
     for row in np.flatnonzero(outputs['valid']):
       place = int(outputs['sequence'][row]), int(outputs['frame'][row])
       assert place not in found
       found[place] = outputs['label_map'][row]
-  videos = max(found)[0] + 1
-  assert len(found) == videos * _FRAMES
+  num_videos = max(found)[0] + 1
+  assert len(found) == num_videos * _FRAMES
   return np.stack(
-    [[found[v, t] for t in range(_FRAMES)] for v in range(videos)]
+    [[found[v, t] for t in range(_FRAMES)] for v in range(num_videos)]
   )
 
 
@@ -59,11 +59,11 @@ def model():
 
 @pytest.fixture(scope='module')
 def streamed(model):
-  return _stream(video.Video(_config()), model)
+  return _stream(videos.VideoTask(_config()), model)
 
 
 def test_predictions_are_fed_back(model, streamed):
-  task = video.Video(_config())
+  task = videos.VideoTask(_config())
   dataset, config = task.eval_set, task.config
   seed = tf.constant(0, tf.int64)
   number = 1
@@ -83,36 +83,38 @@ def test_predictions_are_fed_back(model, streamed):
     assert _same(model.decode(x_0)[0], streamed[number, t]) > 0.99
 
 
-def test_a_video_does_not_depend_on_its_lane(model, streamed):
+def test_a_video_does_not_depend_on_its_stream(model, streamed):
   for streams in (1, 2):
-    task = video.Video(_config(evaluation__batch_size=streams))
+    task = videos.VideoTask(_config(evaluation__batch_size=streams))
     assert _same(_stream(task, model), streamed) > 0.995
 
 
 def test_offsets_of_past_frames(model, streamed):
-  task = video.Video(_config(data__past_frames=(-3, -1)))
-  assert task.first_memory(2, 0)['past'].shape == (2, 3, 16, 16, 2)
+  task = videos.VideoTask(_config(data__past_frames=(-3, -1)))
+  assert task.initial_state(2, 0)['past_masks'].shape == (2, 3, 16, 16, 2)
   other = _stream(task, model)
   assert _same(other[:, :2], streamed[:, :2]) > 0.995  # Nothing at t - 2 yet.
   assert _same(other[:, 2:], streamed[:, 2:]) < 0.95
 
 
 def test_withheld_past(model, streamed):
-  task = video.Video(_config(evaluation__video=base.Video(withhold_past=True)))
+  task = videos.VideoTask(
+    _config(evaluation__video=base.Video(withhold_past=True))
+  )
   alone = _stream(task, model)
   assert _same(alone[:, 0], streamed[:, 0]) > 0.995
   assert _same(alone[:, 1:], streamed[:, 1:]) < 0.9
 
 
-def test_pieces_remember_nothing_of_each_other(model, streamed):
-  task = video.Video(_config(evaluation__video=base.Video(max_frames=3)))
-  pieces = _stream(task, model)  # Of two frames each.
-  assert _same(pieces[:, :2], streamed[:, :2]) > 0.995
-  assert _same(pieces[:, 2:], streamed[:, 2:]) < 0.95
+def test_chunks_remember_nothing_of_each_other(model, streamed):
+  task = videos.VideoTask(_config(evaluation__video=base.Video(max_frames=3)))
+  chunks = _stream(task, model)  # Of two frames each.
+  assert _same(chunks[:, :2], streamed[:, :2]) > 0.995
+  assert _same(chunks[:, 2:], streamed[:, 2:]) < 0.95
 
 
 def test_longer_video_than_allowed():
-  task = video.Video(
+  task = videos.VideoTask(
     _config(evaluation__video=base.Video(max_frames=3, split=False))
   )
   with pytest.raises(
@@ -126,11 +128,11 @@ def test_first_frames_have_steps_of_their_own(model, streamed):
   # Two streams for three videos: one starts while the other goes on.
   config = _config(evaluation__video=settings, evaluation__batch_size=2)
   config.data.moving_shapes.frames = _FRAMES
-  mixed = _stream(video.Video(config), model)
+  mixed = _stream(videos.VideoTask(config), model)
   config = copy.deepcopy(config)
   config.evaluation.video = base.Video()
   config.evaluation.sampler.steps = 5
-  slow = _stream(video.Video(config), model)
+  slow = _stream(videos.VideoTask(config), model)
   assert _same(mixed[:, 0], slow[:, 0]) > 0.995
   assert _same(mixed[:, 0], streamed[:, 0]) < 0.95
   assert _same(mixed[:, 1:], slow[:, 1:]) < 0.95
@@ -140,22 +142,22 @@ def test_video_model_begins_as_the_image_model(tmp_path):
   image_model = tiny.build(seed=7)
   prefix = tf.train.Checkpoint(model=image_model).write(str(tmp_path / 'ckpt'))
   config = _config(training__init_checkpoint=(prefix,))
-  task = video.Video(config)
+  task = videos.VideoTask(config)
   built = task.build_model()
   assert 'extended by zeros: decoder/conv_in/kernel' in str(
     task.initialize(built)
   )
   alone = copy.deepcopy(config)
   alone.model.past_masks = 0
-  of_frames = _stream(video.Video(alone), image_model)
+  of_frames = _stream(videos.VideoTask(alone), image_model)
   # Although it is given its predictions.
   assert _same(_stream(task, built), of_frames) > 0.995
   images, maps = tiny.batch(config.model)
   past = tf.concat([maps, maps[::-1]], axis=-1)
   x_t, gamma = tiny.noise(config.model), tf.constant([0.2, 0.9])
   np.testing.assert_array_equal(
-    built.denoise(images, x_t, gamma, past),
-    image_model.denoise(images, x_t, gamma),
+    built.denoise(built.encode(images), x_t, gamma, past),
+    image_model.denoise(image_model.encode(images), x_t, gamma),
   )
   # Training uses them at once.
   with tf.GradientTape() as tape:
@@ -172,7 +174,7 @@ def test_video_model_begins_as_the_image_model(tmp_path):
 
 
 def test_loss_sees_the_past(model):
-  task = video.Video(_config())
+  task = videos.VideoTask(_config())
   batch = next(iter(task.train_dataset(0)))
   assert batch['past_masks'].shape == (4, 16, 16, 4)
   loss, parts = task.loss(model, batch)
@@ -182,13 +184,13 @@ def test_loss_sees_the_past(model):
 
 
 def test_frames_alone_need_no_past():
-  task = video.Video(_config(model__past_masks=0))
+  task = videos.VideoTask(_config(model__past_masks=0))
   assert 'past_masks' not in next(iter(task.train_dataset(0)))
-  assert set(task.first_memory(2, tf.constant(0))) == {'seed'}
+  assert set(task.initial_state(2, tf.constant(0))) == {'seed'}
 
 
 def test_one_trace_for_all_frames_and_runs(model, one_device):
-  task = video.Video(_config())
+  task = videos.VideoTask(_config())
   traces = _count_traces(task)
   evaluator = evaluator_lib.Evaluator(task, model, one_device)
   first = evaluator.evaluate(tf.constant(-1))
@@ -209,29 +211,29 @@ def test_strips(model, one_device, withheld):
     evaluation__video=base.Video(withhold_past=withheld),
     evaluation__num_visualized=2,
   )
-  shown = video.Video(config).visualize(model, one_device)
-  ((name, picture),) = shown.items()
+  shown = videos.VideoTask(config).visualize(model, one_device)
+  ((name, drawing),) = shown.items()
   assert name == ('videos_past_withheld' if withheld else 'videos')
   # Frames, truth and prediction of two videos; frames of 32x32, enlarged.
-  assert picture.shape == (6 * 100 - 4, _FRAMES * 100 - 4, 3)
+  assert drawing.shape == (6 * 100 - 4, _FRAMES * 100 - 4, 3)
 
 
 def test_withheld_past_has_the_steps_of_a_first_frame(model):
   settings = base.Video(withhold_past=True, first_frame_steps=5)
   config = _config(evaluation__video=settings)
-  alone = _stream(video.Video(config), model)
+  alone = _stream(videos.VideoTask(config), model)
   config = copy.deepcopy(config)
   config.evaluation.video.first_frame_steps = 0
   config.evaluation.sampler.steps = 5
-  assert _same(alone, _stream(video.Video(config), model)) > 0.995
+  assert _same(alone, _stream(videos.VideoTask(config), model)) > 0.995
 
 
 @pytest.mark.parametrize(
   'compiled', [False, pytest.param(True, marks=pytest.mark.slow)]
 )
-def test_pictures_are_traced_once(model, one_device, compiled):
+def test_drawings_are_traced_once(model, one_device, compiled):
   config = _config(evaluation__num_visualized=2, training__jit_compile=compiled)
-  task = video.Video(config)
+  task = videos.VideoTask(config)
   traces = _count_traces(task)
   first = task.visualize(model, one_device)['videos']
   np.testing.assert_array_equal(
@@ -278,7 +280,7 @@ def _collect(task, maps):
 def test_two_devices_score_as_one(one_device, two_cpus):
   found, seen = [], []
   for strategy in (one_device, two_cpus):
-    task = video.Video(_config())
+    task = videos.VideoTask(_config())
     with strategy.scope():
       network = task.build_model()
       tiny.randomize(network)
@@ -302,7 +304,7 @@ def test_two_devices_score_as_one(one_device, two_cpus):
 
 @pytest.mark.slow
 def test_xla_compiles_training_and_streaming(one_device):
-  task = video.Video(
+  task = videos.VideoTask(
     _config(
       training__jit_compile=True,
       evaluation__video=base.Video(first_frame_steps=3),

@@ -10,7 +10,7 @@ from PIL import Image
 
 from configs import base
 from panoptic import png
-from tasks import predict_video
+from tasks import predict
 
 
 @pytest.fixture(scope='module')
@@ -36,12 +36,17 @@ def frames(tmp_path):
 
 
 def _config(**changes):
-  return tiny.experiment(task='video', model__past_masks=2, **changes)
+  return tiny.experiment(
+    task='video',
+    model__past_masks=2,
+    data__name='moving_shapes',
+    **changes,
+  )
 
 
 def test_a_clip(frames, checkpoint, tmp_path, capsys):
   output = tmp_path / 'output'
-  predict_video.run(_config(), str(frames), str(output), checkpoint)
+  predict.run(_config(), str(frames), str(output), checkpoint)
   content = json.loads((output / 'panoptic.json').read_text())
   names = [a['file_name'] for a in content['annotations']]
   assert names == [f'frame{n}.png' for n in range(8, 12)]
@@ -63,28 +68,19 @@ def test_a_clip(frames, checkpoint, tmp_path, capsys):
   def maps(folder):
     return [(folder / 'panoptic' / name).read_bytes() for name in names]
 
-  # Again, and in two pieces, of which the second remembers nothing.
+  # Again, and in two chunks, of which the second remembers nothing.
   again, split = tmp_path / 'again', tmp_path / 'split'
-  predict_video.run(_config(), str(frames), str(again), checkpoint)
+  predict.run(_config(), str(frames), str(again), checkpoint)
   assert maps(again) == maps(output)
   config = _config(evaluation__video=base.Video(max_frames=2))
-  predict_video.run(config, str(frames), str(split), checkpoint)
+  predict.run(config, str(frames), str(split), checkpoint)
   assert maps(split) == maps(output)  # Only evaluation splits.
-
-
-def test_frames_are_ordered_by_number(frames):
-  found = predict_video.find_frames(str(frames))
-  assert [path[-6:-4].lstrip('e') for path in found] == ['8', '9', '10', '11']
-  # Every other frame of a clip is a clip, too.
-  for number in (9, 11):
-    (frames / f'frame{number}.png').unlink()
-  assert len(predict_video.find_frames(str(frames))) == 2
 
 
 def _fails(error, sentence, frames, checkpoint, config=None):
   output = frames.parent / 'output'
   with pytest.raises(error, match=sentence) as found:
-    predict_video.run(config or _config(), str(frames), str(output), checkpoint)
+    predict.run(config or _config(), str(frames), str(output), checkpoint)
   assert '\n' not in str(found.value)
   assert not output.exists()
 
@@ -112,7 +108,7 @@ def test_frame_of_another_size(frames, checkpoint):
 def test_empty_clip(frames, checkpoint):
   for path in frames.iterdir():
     path.unlink()
-  _fails(FileNotFoundError, 'no photo in .*frames', frames, checkpoint)
+  _fails(FileNotFoundError, 'no image in .*frames', frames, checkpoint)
 
 
 def test_more_frames_than_allowed(frames, checkpoint):
@@ -139,13 +135,6 @@ def test_frame_of_another_name(frames, checkpoint):
     frames,
     checkpoint,
   )
-
-
-def test_names_without_numbers_are_ordered_as_text(tmp_path):
-  for name in 'bca':
-    _frame(tmp_path / f'{name}.png')
-  found = predict_video.find_frames(str(tmp_path))
-  assert [path[-5] for path in found] == ['a', 'b', 'c']
 
 
 def test_a_file_is_no_clip(frames, checkpoint):

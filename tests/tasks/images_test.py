@@ -1,3 +1,5 @@
+"""Tests of the task of images: scores, predictions, drawings."""
+
 import json
 
 import numpy as np
@@ -8,17 +10,16 @@ import tiny
 
 from metrics import panoptic_files
 from models import checkpoints, pix2seq_d
-from panoptic import classes as classes_lib
-from tasks import panoptic
+from tasks import images
 
 
 def _outputs(task, image_id, label_map):
-  """A row of `predict_step` with a map of the whole picture's size."""
+  """A row of `predict_step` with a map of the whole image's size."""
   return {
     'label_map': label_map[None],
     'image_id': np.array([image_id]),
     'original_size': np.array([label_map.shape[:2]]),
-    # All of the input is picture.
+    # All of the input is image.
     'resized_size': np.array([task.config.model.image_size]),
   }
 
@@ -46,11 +47,11 @@ def _coco(tmp_path):
     data__eval_split='val2017',
     evaluation__write_results=True,
   )
-  return folder, panoptic.Panoptic(config, str(tmp_path))
+  return folder, images.ImageTask(config, str(tmp_path))
 
 
 def test_perfect_scenes_score_100():
-  task = panoptic.Panoptic(tiny.experiment())
+  task = images.ImageTask(tiny.experiment())
   scores = _score(task)
   assert scores['PQ'] == scores['SQ'] == scores['RQ'] == 100
   assert scores['PQ_things'] == scores['PQ_stuff'] == 100
@@ -68,7 +69,7 @@ def _one_id(label_map):
 
 
 def test_ids_that_classes_share():
-  # Photos of one thing of a class at most need no ids.
+  # Scenes with one thing need no ids.
   task, _ = _task(data__shapes__max_objects=1)
   assert _score(task, _one_id)['PQ'] < 60
   task.config.evaluation.segments_by = 'class_and_id'
@@ -76,7 +77,7 @@ def test_ids_that_classes_share():
 
 
 def test_wrong_scenes_score_less():
-  task = panoptic.Panoptic(tiny.experiment())
+  task = images.ImageTask(tiny.experiment())
   assert _score(task, np.zeros_like)['PQ'] == 0
   assert 0 < _score(task, lambda x: np.roll(x, 2, axis=1))['PQ'] < 95
   # Small segments are dropped, and missed.
@@ -115,50 +116,19 @@ def test_result_files_have_the_same_score(tmp_path):
 
 def test_result_files_of_scenes(tmp_path):
   config = tiny.experiment(evaluation__write_results=True)
-  _score(panoptic.Panoptic(config, str(tmp_path)))
+  _score(images.ImageTask(config, str(tmp_path)))
   content = json.loads((tmp_path / 'panoptic.json').read_text())
   assert [a['image_id'] for a in content['annotations']] == list(range(6))
   assert len(list((tmp_path / 'panoptic').glob('*.png'))) == 6
 
 
 def test_no_files_unless_asked_for(tmp_path):
-  _score(panoptic.Panoptic(tiny.experiment(), str(tmp_path)))
+  _score(images.ImageTask(tiny.experiment(), str(tmp_path)))
   assert not list(tmp_path.iterdir())
 
 
-def test_prediction_is_cut_and_resized_to_the_picture():
-  config = tiny.experiment()
-  classes = panoptic.Panoptic(config).eval_set.classes
-  # The right half of the 32x32 input is padding; the map is 16x16.
-  label_map = np.zeros([16, 16, 2], np.int32)
-  label_map[:8, :8] = 1, 3
-  label_map[8:, :8] = 4, 2
-  label_map[:, 8:] = 5, 6
-  segment_ids, found = panoptic.to_segments(
-    label_map, (32, 16), (40, 20), config, classes
-  )
-  assert segment_ids.shape == (40, 20)
-  assert np.all(segment_ids[:20] == 3) and np.all(segment_ids[20:] == 2)
-  assert {s['id']: s['category_id'] for s in found} == {3: 1, 2: 4}
-
-
-def test_classes_that_the_data_do_not_have_are_void():
-  config = tiny.experiment(model__num_classes=12)
-  classes = classes_lib.ClassTable(
-    [classes_lib.Category(4, 'cup', True, (1, 2, 3))]
-  )
-  label_map = np.zeros([16, 16, 2], np.int32)
-  label_map[:8] = 1, 1
-  label_map[8:] = 11, 2
-  segment_ids, found = panoptic.to_segments(
-    label_map, (32, 32), (16, 16), config, classes
-  )
-  assert [s['category_id'] for s in found] == [4]
-  assert not segment_ids[8:].any()
-
-
 def test_model_of_too_few_classes():
-  task = panoptic.Panoptic(tiny.experiment(model__num_classes=6))
+  task = images.ImageTask(tiny.experiment(model__num_classes=6))
   for split in ('train', 'validation'):
     with pytest.raises(
       ValueError, match='num_classes is 6, .* has 7 with void'
@@ -170,7 +140,7 @@ def test_model_of_too_few_classes():
 
 
 def _task(**changes):
-  task = panoptic.Panoptic(tiny.experiment(**changes))
+  task = images.ImageTask(tiny.experiment(**changes))
   return task, tiny.build()
 
 
@@ -180,10 +150,10 @@ def _predict(task, model, **function):
   if function:
     predict_step = tf.function(predict_step, **function)
   seed = tf.constant(task.config.evaluation.seed, tf.int64)
-  memory = task.first_memory(task.config.evaluation.batch_size, seed)
+  state = task.initial_state(task.config.evaluation.batch_size, seed)
   batches = []
   for batch in task.eval_dataset():
-    outputs, memory = predict_step(model, batch, memory)
+    outputs, state = predict_step(model, batch, state)
     batches.append(outputs)
   return {
     name: np.concatenate([batch[name] for batch in batches])
@@ -254,7 +224,7 @@ def test_loss_has_the_parts_that_it_names():
 
 def test_loss_of_parts_is_that_of_the_whole():
   """Noise and dropout go with an example, into whatever part it comes."""
-  task = panoptic.Panoptic(tiny.experiment(training__batch_size=6))
+  task = images.ImageTask(tiny.experiment(training__batch_size=6))
   model = tiny.build(copy=1, decoder__dropout=0.3)
   model.freeze_encoder()  # Or its batch norm would see other batches.
   batch = next(iter(task.train_dataset(0)))
@@ -279,32 +249,32 @@ def test_loss_of_parts_is_that_of_the_whole():
     pytest.param(3, True, marks=pytest.mark.slow),
   ],
 )
-def test_pictures(examples, compiled, one_device):
+def test_drawings(examples, compiled, one_device):
   task, model = _task(
     evaluation__num_visualized=5,
     data__eval_examples=examples,
     training__jit_compile=compiled,
   )
-  pictures = task.visualize(model, one_device)
-  assert set(pictures) == {'predictions', 'trajectory'}
+  drawings = task.visualize(model, one_device)
+  assert set(drawings) == {'predictions', 'trajectory'}
   rows = examples or 5
-  predictions = pictures['predictions']
+  predictions = drawings['predictions']
   assert predictions.dtype == np.uint8
   assert predictions.shape == (rows * 132 - 4, 3 * 132 - 4, 3)
   # The image, and the prediction after 1 and 2 steps.
   rows = min(rows, 4)
-  assert pictures['trajectory'].shape == (rows * 132 - 4, 3 * 132 - 4, 3)
+  assert drawings['trajectory'].shape == (rows * 132 - 4, 3 * 132 - 4, 3)
 
 
 @pytest.mark.slow
-def test_pictures_are_compiled_in_each_replica(two_cpus):
+def test_drawings_are_compiled_in_each_replica(two_cpus):
   task, _ = _task(evaluation__num_visualized=1, training__jit_compile=True)
   with two_cpus.scope():
     model = tiny.build(copy=3)  # The others have no variables on each device.
   assert set(task.visualize(model, two_cpus)) == {'predictions', 'trajectory'}
 
 
-def test_no_pictures(one_device):
+def test_no_drawings(one_device):
   task, model = _task(evaluation__num_visualized=0)
   assert task.visualize(model, one_device) == {}
 
@@ -312,7 +282,7 @@ def test_no_pictures(one_device):
 def test_first_weights_follow_the_seed():
   def weights(seed):
     config = tiny.experiment(training__seed=seed)
-    return panoptic.Panoptic(config).build_model().get_weights()
+    return images.ImageTask(config).build_model().get_weights()
 
   first = weights(0)
   for a, b in zip(first, weights(0), strict=True):
@@ -332,7 +302,7 @@ def test_model_starts_from_checkpoints_and_may_freeze_the_encoder(tmp_path):
   config = tiny.experiment(
     training__freeze_encoder=True, training__init_checkpoint=(prefix,)
   )
-  task = panoptic.Panoptic(config)
+  task = images.ImageTask(config)
   model = task.build_model()
   assert isinstance(model, pix2seq_d.Pix2SeqD)
   assert not model.encoder.trainable_variables
