@@ -29,6 +29,7 @@ import numpy as np
 from absl import app, flags
 
 from metrics import panoptic_quality, png_maps
+from panoptic import command_line
 
 _IMAGES_PER_TASK = 32  # Fixed, so that no figure depends on the workers.
 
@@ -379,22 +380,21 @@ def _define_flags() -> None:
   )
 
 
-def main(argv: Sequence[str]) -> None:
-  """Prints the table; ends with one sentence if the input is bad."""
-  if len(argv) > 1:
-    raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
+def _run() -> None:
   values = flags.FLAGS
-  try:
-    result = score(
-      values.gt_json,
-      values.gt_folder,
-      values.pred_json,
-      values.pred_folder,
-      values.workers,
-    )
-  except (FileNotFoundError, ValueError) as error:
-    raise SystemExit(f'error: {error}') from error
+  result = score(
+    values.gt_json,
+    values.gt_folder,
+    values.pred_json,
+    values.pred_folder,
+    values.workers,
+  )
   print(format_table(result))
+
+
+def main(argv: Sequence[str]) -> None:
+  """Prints the table."""
+  command_line.run(argv, _run, prefix='error')
 
 
 if __name__ == '__main__':
