@@ -240,8 +240,8 @@ class Evaluation(hyperparams.Config):
   seed: int = 0  # Of the sampling noise.
   num_visualized: int = 8  # Images or videos.
   write_results: bool = False  # Official result files in the run folder.
-  # Number of evaluations in --mode=eval, of which mean and standard deviation are
-  # reported. Run r has the seed `seed + r`.
+  # Number of evaluations in --mode=eval, which reports their mean and standard
+  # deviation. Run r has the seed `seed + r`.
   runs: int = 1
   video: Video = dataclasses.field(default_factory=Video)
 
