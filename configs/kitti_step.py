@@ -35,7 +35,7 @@ def kitti_step_small() -> base.Experiment:
   config.model.parameterization = 'sigmoid'
   config.loss.weight_p = 0.5
   config.loss.schedule = recipes.exponential_schedule()
-  # The first frame, which nothing precedes, is what is hard.
+  # The first frame, which has no past, is the hardest.
   config.data.augmentation.past_mask_dropout = 0.5
   config.optimizer.weight_decay = 0.0
   config.training.steps = 4000

@@ -114,7 +114,7 @@ def small_video(
     evaluation=base.Evaluation(
       batch_size=1,
       sampler=base.Sampler(name='ddpm_small', steps=20, td=3.0),
-      # The later frames copy what the first one decides, wrong or right.
+      # The later frames copy the first one, with its errors.
       video=base.Video(first_frame_steps=150),
     ),
   )

@@ -29,8 +29,8 @@ def shapes() -> base.Experiment:
     ),
     evaluation=base.Evaluation(
       batch_size=32,
-      # Fresh noise at every step mends what the first steps got wrong, and
-      # with so few pixels they often do: see docs/experiments.md.
+      # Fresh noise at every step corrects errors of the first steps, which are
+      # frequent with so few pixels: see docs/experiments.md.
       sampler=base.Sampler(name='ddpm_small', steps=40, td=5.0),
       segments_by='class_and_id',
       min_segment_pixels=40,  # One or two of the mask's pixels are strays.

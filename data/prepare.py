@@ -11,7 +11,6 @@ their name only when all of them are written.
 import collections
 import os
 import shutil
-import sys
 from typing import Mapping, Sequence
 
 from absl import app, flags
@@ -20,6 +19,7 @@ from data import official, verify
 from data.datasets import coco
 from data.reading import samples
 from data.tfds import builders, records
+from panoptic import command_line
 
 
 def prepare(
@@ -207,25 +207,25 @@ def _define_flags() -> None:
   flags.DEFINE_bool('skip_bad', False, 'Leave bad files out and list them.')
 
 
-def main(argv) -> None:
-  """Runs the flags; an error of the user's is one line, not a trace."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Not a flag: {argv[1]!r}.')
+def _run() -> None:
   values = flags.FLAGS
   try:
     folder = prepare(
       values.dataset, values.manual_dir, values.data_dir, values.skip_bad
     )
-  except (ValueError, OSError) as error:
-    hint = ''
-    if isinstance(error, samples.BadFile):
-      hint = '; or leave such files out with --skip_bad'
-    sys.exit(f'FATAL: {error}{hint}')
+  except samples.BadFile as error:
+    hint = 'or leave such files out with --skip_bad'
+    raise ValueError(f'{error}; {hint}') from error
   data_dir = os.path.abspath(os.path.expanduser(values.data_dir))
   print(
     f'{folder} is ready: --params_override=data.name={values.dataset},'
     f'data.source=tfds,data.dir={data_dir}'
   )
+
+
+def main(argv) -> None:
+  """Runs the flags."""
+  command_line.run(argv, _run)
 
 
 if __name__ == '__main__':

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from absl import app, flags
 
 from metrics import panoptic_quality
-from panoptic import classes, maps, png, segment_table
+from panoptic import classes, command_line, maps, png, segment_table
 
 _IMAGES_PER_TASK = 32  # Fixed, so that no figure depends on the workers.
 
@@ -217,22 +217,21 @@ def _define_flags() -> None:
   )
 
 
-def main(argv: Sequence[str]) -> None:
-  """Prints the table; ends with one sentence if the input is bad."""
-  if len(argv) > 1:
-    raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
+def _run() -> None:
   values = flags.FLAGS
-  try:
-    result = score(
-      values.gt_json,
-      values.gt_folder,
-      values.pred_json,
-      values.pred_folder,
-      values.workers,
-    )
-  except (FileNotFoundError, ValueError) as error:
-    raise SystemExit(f'error: {error}') from error
+  result = score(
+    values.gt_json,
+    values.gt_folder,
+    values.pred_json,
+    values.pred_folder,
+    values.workers,
+  )
   print(format_table(result))
+
+
+def main(argv: Sequence[str]) -> None:
+  """Prints the table."""
+  command_line.run(argv, _run, prefix='error')
 
 
 if __name__ == '__main__':

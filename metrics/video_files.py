@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from absl import app, flags
 
 from metrics import clip_folders, j_and_f, metric, stq, tube_metric, vpq
-from panoptic import classes, maps, png
+from panoptic import classes, command_line, maps, png
 
 
 class Labels(NamedTuple):
@@ -225,28 +225,25 @@ def _define_flags() -> None:
   flags.mark_flags_as_required(['format', 'gt_folder', 'pred_folder'])
 
 
-def main(argv: Sequence[str]) -> None:
-  """Prints the tables; ends with one sentence if the input is bad."""
-  if len(argv) > 1:
-    raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
+def _run() -> None:
   values = flags.FLAGS
-  try:
-    names = (
-      None
-      if values.sequences is None
-      else clip_folders.read_sequences(values.sequences)
-    )
-    results = score(
-      values.format,
-      values.gt_folder,
-      values.pred_folder,
-      names,
-      values.workers,
-      values.max_frames,
-    )
-  except (FileNotFoundError, ValueError) as error:
-    raise SystemExit(f'error: {error}') from error
+  names = None
+  if values.sequences is not None:
+    names = clip_folders.read_sequences(values.sequences)
+  results = score(
+    values.format,
+    values.gt_folder,
+    values.pred_folder,
+    names,
+    values.workers,
+    values.max_frames,
+  )
   print(format_tables(results))
+
+
+def main(argv: Sequence[str]) -> None:
+  """Prints the tables."""
+  command_line.run(argv, _run, prefix='error')
 
 
 if __name__ == '__main__':

@@ -80,14 +80,12 @@ class Evaluator(orbit.StandardEvaluator):
     self._batches = 0
     self._start = self._last_line = time.monotonic()
     seed = self._task.config.evaluation.seed + self.run
-    self._prediction_state = self._initial_state(tf.constant(seed, tf.int64))
+    self._state_of_task = self._initial_state(tf.constant(seed, tf.int64))
     return self._task.new_scorer(self.run)
 
   def eval_step(self, iterator) -> dict[str, tf.Tensor]:
     """Returns the predictions of one global batch, from all replicas."""
-    outputs, self._prediction_state = self._step(
-      iterator, self._prediction_state
-    )
+    outputs, self._state_of_task = self._step(iterator, self._state_of_task)
     return outputs
 
   def eval_reduce(
