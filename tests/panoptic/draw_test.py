@@ -55,9 +55,8 @@ def test_overlay_outlines_and_names():
   ids = np.ones([60, 90], int)
   ids[:, 45:] = 3
   image = np.full([60, 90, 3], 100, np.uint8)
-  plain = draw.overlay(
-    image, maps.PanopticMap(ids, _SEGMENTS[::2]), _CLASSES, names=False
-  )
+  both = maps.PanopticMap(ids, _SEGMENTS[::2])
+  plain = draw.overlay(image, both, _CLASSES, names=False)
   assert plain.shape == image.shape and plain.dtype == np.uint8
   np.testing.assert_array_equal(plain[0, 44], [255] * 3)
   np.testing.assert_array_equal(plain[0, 0], [150, 80, 80])
