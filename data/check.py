@@ -8,46 +8,46 @@ import sys
 
 from absl import app, flags
 
-from data import official, verify
+from data import folder, registry, verify
 from data.reading import samples
-from data.tfds import builders, records
 from panoptic import command_line
 
 
-def check(name: str, folder: str, list_all: bool = False) -> verify.Checked:
+def check(name: str, root: str, list_all: bool = False) -> verify.Checked:
   """Reads every file and prints what there is.
 
   Args:
-    name: One of `records.KINDS`, whose official tree it is.
-    folder: Its root.
-    list_all: Whether to go on after a bad frame.
+    name: Of the data set.
+    root: Of its official files.
+    list_all: Whether to go on after a bad sample.
 
   Raises:
     FileNotFoundError, PermissionError, ValueError: On the first thing that is
-      wrong; with `list_all`, on what is wrong beside single frames.
+      wrong; with `list_all`, on what is wrong beside single samples.
   """
-  frames = official.list_frames(name, folder)
+  spec = registry.get_files(name)
+  splits = {
+    split: listing.samples
+    for split, listing in folder.list_splits(spec, root).items()
+  }
   found = verify.check(
-    frames,
-    official.encoding_of(name),
-    official.find_segments(name),
-    skip_bad=list_all,
+    splits, spec.encoding, spec.find_segments, skip_bad=list_all
   )
-  for split, listed in frames.items():
+  for split, listed in splits.items():
     crowds = [
       segment.iscrowd
-      for frame in listed
-      for segment in found.segments.get(builders.checked_key(split, frame), ())
+      for sample in listed
+      for segment in found.segments.get(samples.key(split, sample), ())
       if segment.category_id
     ]
-    videos = len({frame.sequence for frame in listed if frame.sequence})
+    videos = len({sample.sequence for sample in listed if sample.sequence})
     print(verify.summary(split, len(listed), videos, crowds))
   return found
 
 
 def _define_flags() -> None:
-  flags.DEFINE_enum(
-    'dataset', 'panoptic_folder', sorted(records.KINDS), 'Whose tree it is.'
+  flags.DEFINE_string(
+    'dataset', 'panoptic_folder', 'Whose tree it is: a data.name.'
   )
   flags.DEFINE_string('dir', None, 'Root of the files.', required=True)
   flags.DEFINE_bool('all', False, 'List all bad files, not the first.')
@@ -62,7 +62,7 @@ def _run() -> None:
   for reason in found.bad.values():
     print(reason)
   if found.bad:
-    sys.exit(f'FATAL: {len(found.bad)} bad frames')
+    sys.exit(f'FATAL: {len(found.bad)} bad images')
   print('all is well')
 
 

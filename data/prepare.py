@@ -3,166 +3,180 @@
   python -m data.prepare --dataset=cityscapes --manual_dir=/path/to/cityscapes \
       --data_dir=/path/to/tensorflow_datasets
 
-Stopped, the same command goes on: files that were found good are not checked
-again, and a set that is prepared is left as it is. The records appear under
-their name only when all of them are written.
+The official files are read as they are, too; few large files are quicker on a
+slow disk. Stopped, the same command goes on: files that were found good are not
+checked again, and a set that is packed is left as it is. The records appear
+under their name only when all of them are written.
 """
 
-import collections
 import os
 import shutil
-from typing import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from absl import app, flags
 
-from data import official, verify
-from data.datasets import coco
+from data import folder as folder_lib
+from data import registry, verify
 from data.reading import samples
-from data.tfds import builders, records
+from data.reading import spec as spec_lib
+from data.tfds import records
+from panoptic import classes as classes_lib
 from panoptic import command_line
 
 
 def prepare(
   name: str, manual_dir: str, data_dir: str, skip_bad: bool = False
 ) -> str:
-  """Prepares a data set.
+  """Packs a data set.
 
   Args:
-    name: One of `records.KINDS`.
+    name: Of the data set.
     manual_dir: Root of the official files; '' to let TFDS download them.
     data_dir: TFDS' data directory.
-    skip_bad: Whether to leave out bad frames, and videos that have one, rather
+    skip_bad: Whether to leave out bad samples, and videos that have one, rather
       than to stop.
 
   Returns:
-    The folder of the prepared records.
+    The folder of the records.
 
   Raises:
     FileNotFoundError: If files are missing.
     PermissionError: If some may not be read.
     ValueError: If files are wrong, or if there is no room for the records.
   """
+  spec = registry.get_files(name)
   data_dir = os.path.expanduser(data_dir)
   manual_dir = os.path.expanduser(manual_dir)
-  folder = records.find(name, data_dir)
+  folder = records.find(spec, data_dir)
   if folder is not None:
     print(f'{folder} is prepared already; remove it to prepare it anew')
     return folder
   if manual_dir:
-    _prepare_tree(name, manual_dir, data_dir, skip_bad)
-  elif name in official.BUILDERS:
-    raise ValueError(
-      f'--manual_dir is empty: {name} cannot be downloaded by a program. '
-      + official.BUILDERS[name].MANUAL_DOWNLOAD_INSTRUCTIONS
-    )
+    _prepare_tree(spec, manual_dir, data_dir, skip_bad)
   else:
-    _builder(name, '', data_dir, {}, frozenset()).download_and_prepare()
-  folder = records.find(name, data_dir)
-  for split in _splits(folder):
-    content = records.open_split(name, data_dir, split)
-    segments = content.segments[content.segments[:, 1] > 0]
-    pictures, videos = len(content.names), len(content.sequences)
-    crowds = segments[:, 2].tolist()
-    print(verify.summary(split, pictures, videos, crowds))
-  return folder
+    _write(spec, None, data_dir)
+  return _summarize(spec, data_dir)
 
 
-def _prepare_tree(name, manual_dir, data_dir, skip_bad) -> None:
-  frames = official.list_frames(name, manual_dir)
-  if name == 'coco_panoptic':
-    names = [category[1] for category in _categories(manual_dir)]
-    records.require_coco(names, manual_dir)
-    coco.check_for_tfds(manual_dir)
+def _prepare_tree(
+  spec: spec_lib.FileSpec, manual_dir: str, data_dir: str, skip_bad: bool
+) -> None:
+  listings = folder_lib.list_splits(spec, manual_dir)
+  splits = {split: listing.samples for split, listing in listings.items()}
+  classes = _common_classes(listings, manual_dir)
+  spec.records.check_tree(manual_dir)
   os.makedirs(data_dir, exist_ok=True)
-  _require_room(frames, data_dir)
-  journal = os.path.join(data_dir, f'.pix2seq_d-checked-{name}.jsonl')
+  _require_room(splits, data_dir)
+  journal = os.path.join(data_dir, f'.pix2seq_d-checked-{spec.name}.jsonl')
   checked = verify.check(
-    frames,
-    official.encoding_of(name),
-    official.find_segments(name),
-    journal,
-    skip_bad,
+    splits, spec.encoding, spec.find_segments, journal, skip_bad
   )
-  skipped = with_whole_videos(frames, checked.bad)
-  verify.report_skipped(checked.bad, 'bad frames')
-  for split, listed in frames.items():
-    keys = {builders.checked_key(split, frame) for frame in listed}
-    if keys <= skipped:
-      raise ValueError(f'no frame of {split} in {manual_dir} is good')
-  _remove_leftovers(name, data_dir)
-  builder = _builder(name, manual_dir, data_dir, frames, skipped)
-  if name in official.BUILDERS:
-    builder.checked, builder.skipped = checked.segments, skipped
-  import tensorflow_datasets as tfds
-
-  builder.download_and_prepare(
-    download_config=tfds.download.DownloadConfig(
-      manual_dir=manual_dir, try_download_gcs=False
-    )
-  )
+  if checked.bad:
+    print(f'left out {len(checked.bad)} bad images:', file=sys.stderr)
+  for key, reason in checked.bad.items():
+    print(f'  {key}: {reason}', file=sys.stderr)
+  left_out = with_whole_videos(splits, checked.bad)
+  packed: dict[str, list[samples.Sample]] = {}
+  for split, listed in splits.items():
+    packed[split] = [
+      sample._replace(segments=tuple(checked.segments[key]))
+      for sample in listed
+      if (key := samples.key(split, sample)) not in left_out
+    ]
+    if not packed[split]:
+      raise ValueError(f'no image of {split} in {manual_dir} is good')
+  _remove_leftovers(spec, data_dir)
+  out = [
+    sample
+    for split, listed in splits.items()
+    for sample in listed
+    if samples.key(split, sample) in left_out
+  ]
+  packing = spec_lib.Packing(manual_dir, packed, out, classes)
+  _write(spec, packing, data_dir)
   os.remove(journal)
 
 
-def with_whole_videos(
-  frames: Mapping[str, Sequence[samples.Sample]], bad: Mapping[str, str]
-) -> frozenset:
-  """Bad frames, and all frames of their videos, which may not have gaps."""
-  by_video = collections.defaultdict(set)
-  for split, listed in frames.items():
-    for frame in listed:
-      key = builders.checked_key(split, frame)
-      by_video[split, frame.sequence or frame.name].add(key)
-  return frozenset().union(
-    *(keys for keys in by_video.values() if keys & bad.keys())
-  )
+def _write(
+  spec: spec_lib.FileSpec, packing: spec_lib.Packing | None, data_dir: str
+) -> None:
+  import tensorflow_datasets as tfds
 
+  from data.tfds import builders
 
-def _builder(name, manual_dir, data_dir, frames, skipped):
-  if name == 'coco_panoptic':
-    out = {
-      os.path.basename(frame.image)
-      for split, listed in frames.items()
-      for frame in listed
-      if builders.checked_key(split, frame) in skipped
-    }
-    return builders.coco_builder(data_dir, manual_dir or None, out)
-  if name == 'davis':
-    out = {
-      frame.sequence
-      for split, listed in frames.items()
-      for frame in listed
-      if builders.checked_key(split, frame) in skipped
-    }
-    return builders.davis_builder(data_dir, manual_dir or None, out)
-  if name == 'panoptic_folder':
-    return builders.PanopticFolder(
-      categories=_categories(manual_dir), data_dir=data_dir
+  downloads = None
+  if packing is not None:
+    downloads = tfds.download.DownloadConfig(
+      manual_dir=packing.folder, try_download_gcs=False
     )
-  return official.BUILDERS[name](data_dir=data_dir)
+  builder = builders.make(spec, packing, data_dir)
+  builder.download_and_prepare(download_config=downloads)
 
 
-def _categories(folder: str) -> list:
-  """The class table of a folder, which its splits must share."""
-  tables = {
-    split: coco.read_folder(folder, split, complete=False).classes.categories
-    for split in coco.splits_of(folder)
+def _summarize(spec: spec_lib.FileSpec, data_dir: str) -> str:
+  """Prints a line on each split of new records; returns their folder."""
+  import tensorflow_datasets as tfds
+
+  folder = records.find(spec, data_dir)
+  if folder is None:
+    raise FileNotFoundError(
+      f'{data_dir}/{spec.records.folder} does not exist, although TFDS wrote '
+      'it: remove what is left of it there, and prepare it again'
+    )
+  for split in sorted(tfds.builder_from_directory(folder).info.splits):
+    content = records.open_split(spec, data_dir, split)
+    crowds = content.segments[content.segments[:, 1] > 0, 2].tolist()
+    print(
+      verify.summary(split, len(content.names), len(content.sequences), crowds)
+    )
+  return folder
+
+
+def with_whole_videos(
+  splits: Mapping[str, Sequence[samples.Sample]], bad: Collection[str]
+) -> frozenset[str]:
+  """The keys of bad samples, and of all frames of videos that have one."""
+  videos = {
+    (split, sample.sequence)
+    for split, listed in splits.items()
+    for sample in listed
+    if sample.sequence and samples.key(split, sample) in bad
   }
-  (first, table), *others = tables.items()
+  of_videos = {
+    samples.key(split, sample)
+    for split, listed in splits.items()
+    for sample in listed
+    if (split, sample.sequence) in videos
+  }
+  return frozenset(of_videos.union(bad))
+
+
+def _common_classes(
+  listings: Mapping[str, samples.Listing], folder: str
+) -> classes_lib.ClassTable | None:
+  """The class table of a folder, which its splits must share."""
+  (first, listing), *others = listings.items()
   for split, other in others:
-    if other != table:
+    if (
+      listing.classes
+      and other.classes
+      and listing.classes.categories != other.classes.categories
+    ):
       raise ValueError(
         f'the categories of {split} and {first} in {folder}/annotations '
         'differ: give all splits the same'
       )
-  return [[c.id, c.name, c.color, c.isthing] for c in table]
+  return listing.classes
 
 
-def _require_room(frames, data_dir) -> None:
+def _require_room(
+  splits: Mapping[str, Sequence[samples.Sample]], data_dir: str
+) -> None:
   size = sum(
     os.path.getsize(path)
-    for listed in frames.values()
-    for frame in listed
-    for path in (frame.image, frame.labels)
+    for listed in splits.values()
+    for sample in listed
+    for path in (sample.image, sample.labels)
     if os.path.exists(path)
   )
   # Where TFDS shuffles, it writes everything twice.
@@ -175,26 +189,18 @@ def _require_room(frames, data_dir) -> None:
     )
 
 
-def _remove_leftovers(name: str, data_dir: str) -> None:
-  """Removes what a preparation that was killed had begun to write."""
-  around = os.path.dirname(
-    os.path.join(data_dir, records.KINDS[name].folder, 'version')
-  )
+def _remove_leftovers(spec: spec_lib.FileSpec, data_dir: str) -> None:
+  """Removes the files of a preparation that was killed."""
+  around = os.path.join(data_dir, spec.records.folder)
   if os.path.isdir(around):
     for entry in os.listdir(around):
       if '.incomplete' in entry or entry.startswith('incomplete.'):
         shutil.rmtree(os.path.join(around, entry))
 
 
-def _splits(folder: str) -> Sequence[str]:
-  import tensorflow_datasets as tfds
-
-  return sorted(tfds.builder_from_directory(folder).info.splits)
-
-
 def _define_flags() -> None:
-  flags.DEFINE_enum(
-    'dataset', None, sorted(records.KINDS), 'What to prepare.', required=True
+  flags.DEFINE_string(
+    'dataset', None, 'What to prepare: a data.name.', required=True
   )
   flags.DEFINE_string(
     'manual_dir',
@@ -219,7 +225,7 @@ def _run() -> None:
   data_dir = os.path.abspath(os.path.expanduser(values.data_dir))
   print(
     f'{folder} is ready: --params_override=data.name={values.dataset},'
-    f'data.source=tfds,data.dir={data_dir}'
+    f'data.dir={data_dir}'
   )
 
 

@@ -1,36 +1,63 @@
-"""Makes the data set that a configuration names."""
+"""The data sets by name: each is a module of `data.datasets` with a SPEC."""
 
-from configs import base
-from data import dataset
-from data.datasets import (
-  cityscapes,
-  coco,
-  coco_categories,
-  davis,
-  kitti_step,
-  moving_shapes,
-  shapes,
-)
-from data.reading import file_dataset
-from data.tfds import records
+import importlib.util
+import pkgutil
+from typing import TYPE_CHECKING
+
+from data import datasets, sources
+from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
 
-# Values of `data.source`; '' lets the content of `data.dir` decide.
-SOURCES = ('', 'folder', 'tfds')
-
-_TABLES = {
-  'coco_panoptic': coco_categories.class_table,
-  'cityscapes': cityscapes.class_table,
-  'davis': davis.class_table,
-  'kitti_step': kitti_step.class_table,
-}
+if TYPE_CHECKING:
+  from configs import base
+  from data import dataset
 
 
-def create(config: base.Data, split: str) -> dataset.Dataset:
+def get(name: str) -> spec_lib.DatasetSpec:
+  """The description of a data set; only its own module is imported.
+
+  Raises:
+    ValueError: If there is no such data set.
+  """
+  path = f'{datasets.__name__}.{name}'
+  found = None
+  if name.isidentifier() and importlib.util.find_spec(path):
+    found = getattr(importlib.import_module(path), 'SPEC', None)
+  if found is None:
+    raise ValueError(
+      f'{name!r} is no data set: choose one of {", ".join(names())}'
+    )
+  if found.name != name:
+    raise ValueError(
+      f'{path} has a SPEC of the name {found.name!r}: call it {name!r}'
+    )
+  return found
+
+
+def get_files(name: str) -> spec_lib.FileSpec:
+  """As `get`, of a data set of files; ValueError for another one too."""
+  found = get(name)
+  if not isinstance(found, spec_lib.FileSpec):
+    raise ValueError(
+      f'{name} is no data set of files: there is nothing to read'
+    )
+  return found
+
+
+def names() -> list[str]:
+  """The names of all data sets, whose modules are imported for it."""
+  modules = [
+    importlib.import_module(f'{datasets.__name__}.{info.name}')
+    for info in pkgutil.iter_modules(datasets.__path__)
+  ]
+  return sorted(m.SPEC.name for m in modules if hasattr(m, 'SPEC'))
+
+
+def create(config: 'base.Data', split: str) -> 'dataset.Dataset':
   """Opens a data set.
 
   Args:
-    config: Which data set, and where it is.
+    config: Names the data set, and the folder it is in.
     split: One of its splits, as a rule `config.train_split` or
       `config.eval_split`.
 
@@ -39,36 +66,25 @@ def create(config: base.Data, split: str) -> dataset.Dataset:
     FileNotFoundError: If files are missing.
     PermissionError: If some may not be read.
   """
-  if config.name == 'shapes':
-    return shapes.Shapes(config.shapes, split)
-  if config.name == 'moving_shapes':
-    return moving_shapes.MovingShapes(config.moving_shapes, split)
-  if config.name not in records.KINDS:
-    raise ValueError(
-      f'data.name is {config.name!r}, which is no data set: choose shapes, '
-      'moving_shapes, '
-      f'{", ".join(records.KINDS)}'
-    )
-  in_records = records.find(config.name, config.dir) is not None
-  if config.source == 'tfds' or (not config.source and in_records):
-    content = records.open_split(config.name, config.dir, split)
-  elif config.name == 'coco_panoptic':
-    content = coco.read_folder(config.dir, split)
-  else:
-    raise ValueError(
-      f'{config.name} is read prepared only: run python -m data.prepare '
-      f'--dataset={config.name}, and set data.source=tfds'
-    )
+  spec = get(config.name)
+  if spec.open is not None:
+    return spec.open(config, split)
+  # Only now, since it starts TensorFlow.
+  from data.reading import file_dataset
+
+  files = get_files(config.name)
+  content = sources.open_split(files, config.dir, split, config.source)
   return file_dataset.FileDataset(content, config.cache)
 
 
-def class_table(config: base.Data) -> classes_lib.ClassTable:
+def class_table(config: 'base.Data') -> classes_lib.ClassTable:
   """The classes of a data set, which need not be on this machine.
 
   Args:
-    config: Which data set. With a folder its own classes are read, as for a
+    config: Names the data set. With a folder its own classes are read, as for a
       user's set in COCO's format; without one they are the official ones.
   """
-  if config.name in _TABLES and not config.dir:
-    return _TABLES[config.name]()
+  official = get(config.name).classes
+  if official is not None and not config.dir:
+    return official
   return create(config, config.eval_split).classes

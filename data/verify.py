@@ -1,208 +1,182 @@
 """Checks all files of a data set before it is used.
 
-What was found good is kept in a journal, so that a check that was stopped goes
-on where it was.
+A journal keeps the files that were found good, so that a check that was stopped
+goes on where it was.
 """
 
 import concurrent.futures
+import contextlib
 import json
 import os
-import sys
-import time
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, NamedTuple
+
+import tqdm
 
 from data.reading import paths, samples
-from data.tfds import builders
 from panoptic import maps, png
+
+_Size = tuple[int, int]
 
 
 class Checked(NamedTuple):
-  """What a check found.
+  """The findings of a check, by `samples.key`.
 
   Attributes:
-    segments: Of each good frame, by `builders.checked_key`.
-    bad: The sentence on each bad frame, by the same.
+    sizes: (rows, columns) of each good sample.
+    segments: Of each good sample.
+    bad: A sentence on each bad sample.
   """
 
-  segments: Dict[str, List[maps.Segment]]
-  bad: Dict[str, str]
-
-
-class Progress:
-  """A line that tells how far a loop is, every few seconds."""
-
-  def __init__(self, what: str, total: int, every: float = 5.0):
-    self._what, self._total, self._every = what, total, every
-    self._start = self._told = time.monotonic()
-    self._from = 0
-
-  def skip(self, done: int) -> None:
-    """Takes so many for done before the start, for the time left."""
-    self._from = done
-
-  def update(self, done: int) -> None:
-    now = time.monotonic()
-    if done < self._total and now - self._told < self._every:
-      return
-    self._told = now
-    speed = (done - self._from) / max(now - self._start, 1e-3)
-    left = (self._total - done) / speed if speed else 0
-    print(
-      f'{self._what}: {done}/{self._total}, {speed:.0f}/s, {left:.0f} s left',
-      flush=True,
-    )
+  sizes: dict[str, _Size]
+  segments: dict[str, list[maps.Segment]]
+  bad: dict[str, str]
 
 
 def check(
-  frames: Mapping[str, Sequence[samples.Sample]],
+  splits: Mapping[str, Sequence[samples.Sample]],
   encoding: png.Encoding,
-  find_segments,
+  find_segments: samples.Finder | None,
   journal: str = '',
   skip_bad: bool = False,
-  workers: int = 0,
+  decode_images: bool = True,
 ) -> Checked:
-  """Reads every file of a data set.
+  """Reads the files of a data set, on all cores.
 
   Args:
-    frames: By split.
+    splits: Samples, by split.
     encoding: Of the labels.
     find_segments: As for `samples.check`.
     journal: Path of the journal; '': none is kept.
-    skip_bad: Whether to go on after a bad frame, such as one that lacks a file.
-    workers: Threads; 0: as many as there are cores.
+    skip_bad: Whether to go on after a bad sample.
+    decode_images: Whether to read images whole, not their headers alone.
 
   Raises:
-    samples.BadFile: On the first bad frame, unless `skip_bad`; on one that
+    samples.BadFile: On the first bad sample, unless `skip_bad`; on one that
       lacks a file before any file is read.
     PermissionError: If a folder may not be entered.
   """
-  known = _read_journal(journal)
-  segments, sizes, bad, todo = {}, {}, {}, []
-  for split, listed in frames.items():
-    for frame in listed:
-      key = builders.checked_key(split, frame)
-      try:
-        stamp = _stamp(frame)
-      except (FileNotFoundError, NotADirectoryError) as error:
-        bad[key] = f'{error.filename} does not exist'
-        continue
-      stored = known.get(key)
-      if stored and stored[0] == stamp:
-        sizes[key] = tuple(stored[1])
-        segments[key] = [maps.Segment(*row) for row in stored[2]]
-      else:
-        todo.append((key, stamp, frame))
-  if bad and not skip_bad:
-    first, *others = bad.values()
-    more = f', and {len(others)} other frames lack a file too' if others else ''
+  found = Checked({}, {}, {})
+  todo = _find_todo(splits, _read_journal(journal), found)
+  if found.bad and not skip_bad:
+    first, *others = found.bad.values()
+    more = f', and {len(others)} other images lack a file too' if others else ''
     raise samples.BadFile(
       f'{first}{more}: fetch or unpack it again, or correct its name where an '
       'annotation has it'
     )
-  total = len(bad) + len(segments) + len(todo)
-  progress = Progress('checked', total)
-  progress.skip(len(bad) + len(segments))
-  if segments:
-    print(f'{len(segments)} of {total} were checked before')
+  done = len(found.bad) + len(found.segments)
+  if found.segments:
+    print(f'{len(found.segments)} of {done + len(todo)} were checked before')
 
   def work(item):
-    """Key, stamp, and what was found or the sentence on what is wrong."""
-    key, stamp, frame = item
+    """Key, stamp, and the findings or the sentence on the error."""
+    key, stamp, sample = item
     try:
-      return key, stamp, samples.check(frame, encoding, find_segments), ''
+      checked = samples.check(sample, encoding, find_segments, decode_images)
+      return key, stamp, checked, ''
     except samples.BadFile as error:
       return key, stamp, None, str(error)
 
-  kept = open(journal, 'a', encoding='utf-8') if journal else None
-  pool = concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count())
-  try:
-    for key, stamp, found, reason in pool.map(work, todo):
-      if found is None:
-        if not skip_bad:
-          raise samples.BadFile(reason)
-        bad[key] = reason
+  pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+  with contextlib.ExitStack() as stack:
+    stack.callback(pool.shutdown, cancel_futures=True)
+    file = stack.enter_context(open(journal, 'a')) if journal else None
+    progress = stack.enter_context(
+      tqdm.tqdm(
+        desc='reading labels' if not decode_images else 'checking files',
+        total=done + len(todo),
+        initial=done,
+        unit=' files',
+        mininterval=2,
+      )
+    )
+    for key, stamp, checked, reason in pool.map(work, todo):
+      progress.update()
+      if checked is not None:
+        found.sizes[key], found.segments[key] = checked
+        _write_journal(file, [key, stamp, *checked])
+      elif skip_bad:
+        found.bad[key] = reason
       else:
-        sizes[key], segments[key] = found
-        if kept:
-          kept.write(json.dumps([key, stamp, *found]) + '\n')
-      progress.update(len(segments) + len(bad))
-  finally:
-    pool.shutdown(cancel_futures=True)
-    if kept:
-      kept.close()
-  for key, reason in _of_other_sizes(frames, sizes):
+        raise samples.BadFile(reason)
+  for key, reason in _of_other_sizes(splits, found.sizes):
     if not skip_bad:
       raise samples.BadFile(reason)
-    bad[key] = reason
-    del segments[key]
-  return Checked(segments, bad)
+    found.bad[key] = reason
+    del found.segments[key]
+  return found
 
 
-def _of_other_sizes(frames, sizes) -> Iterator[Tuple[str, str]]:
+def _find_todo(splits, journal, found: Checked) -> list[tuple]:
+  """Keys, stamps and samples that are to be read; the others go to `found`."""
+  todo = []
+  for split, listed in splits.items():
+    for sample, stamp in zip(listed, _stamps(listed), strict=True):
+      key = samples.key(split, sample)
+      if isinstance(stamp, str):
+        found.bad[key] = f'{stamp} does not exist'
+      elif key in journal and journal[key][0] == stamp:
+        _, size, rows = journal[key]
+        found.sizes[key] = tuple(size)
+        found.segments[key] = [maps.Segment(*row) for row in rows]
+      else:
+        todo.append((key, stamp, sample))
+  return todo
+
+
+def _stamps(listed: Sequence[samples.Sample]) -> Iterator[list | str]:
+  """What changes when a sample does; of one that lacks a file, its path."""
+  of_images = paths.stamps([sample.image for sample in listed])
+  of_labels = paths.stamps([sample.labels for sample in listed])
+  for sample, image, labels in zip(listed, of_images, of_labels, strict=True):
+    if image is None or labels is None:
+      yield sample.image if image is None else sample.labels
+      continue
+    size = list(sample.size) if sample.size else None
+    segments = [list(segment) for segment in sample.segments or ()]
+    yield [*image, *labels, size, segments]
+
+
+def _of_other_sizes(splits, sizes) -> Iterator[tuple[str, str]]:
   """Frames, and a sentence each, that differ from the first of their video."""
-  first = {}
-  for split, listed in frames.items():
-    for frame in listed:
-      key = builders.checked_key(split, frame)
-      if not frame.sequence or key not in sizes:
+  first: dict[tuple[str, str], tuple[_Size, str]] = {}
+  for split, listed in splits.items():
+    for sample in listed:
+      key = samples.key(split, sample)
+      if not sample.sequence or key not in sizes:
         continue
       size, image = first.setdefault(
-        (split, frame.sequence), (sizes[key], frame.image)
+        (split, sample.sequence), (sizes[key], sample.image)
       )
       if sizes[key] != size:
         rows, columns = sizes[key]
         yield (
           key,
-          f'{frame.image} is {rows}x{columns} pixels, but {image} of the same '
+          f'{sample.image} is {rows}x{columns} pixels, but {image} of the same '
           f'video is {size[0]}x{size[1]}: give all its frames one size',
         )
 
 
-def report_skipped(bad: Mapping[str, str], what: str) -> None:
-  """Lists what is left out, on the error stream."""
-  if bad:
-    print(f'left out {len(bad)} {what}:', file=sys.stderr)
-  for key, reason in bad.items():
-    print(f'  {key}: {reason}', file=sys.stderr)
-
-
-def summary(
-  split: str, pictures: int, videos: int, crowds: Sequence[int]
-) -> str:
-  """A line on what a split holds; `crowds` is `iscrowd` of each segment."""
+def summary(split: str, images: int, videos: int, crowds: Sequence[int]) -> str:
+  """A line on the content of a split; `crowds` is `iscrowd` of each segment."""
   return (
-    f'{split}: {pictures} pictures'
+    f'{split}: {images} images'
     + (f' in {videos} videos' if videos else '')
     + f', {len(crowds)} segments, {sum(crowds)} of them crowds'
   )
 
 
-def _stamp(frame: samples.Sample) -> list:
-  """What changes when a frame's files or its annotation do.
-
-  Raises:
-    FileNotFoundError, NotADirectoryError: If a file is missing.
-    PermissionError: If a folder may not be entered.
-  """
-  stamps = []
-  for path in (frame.image, frame.labels):
-    try:
-      status = paths.status(path)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-      raise
-    except OSError:
-      stamps += [0, 0]  # Reading it will say what is wrong.
-    else:
-      stamps += [status.st_size, status.st_mtime_ns]
-  told = [list(segment) for segment in frame.segments or ()]
-  size = list(frame.size) if frame.size else None
-  return [*stamps, size, told]
+def _write_journal(file: IO[str] | None, entry: list) -> None:
+  if file:
+    file.write(json.dumps(entry) + '\n')
 
 
-def _read_journal(path: str) -> Dict[str, list]:
+def _read_journal(path: str) -> dict[str, tuple]:
+  """Stamp, size and segments of what was found good, by `samples.key`."""
+  known: dict[str, tuple] = {}
   if not path or not os.path.exists(path):
-    return {}
-  known = {}
+    return known
   with open(path, encoding='utf-8') as file:
     for line in file:
       try:

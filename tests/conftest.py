@@ -12,6 +12,14 @@ except RuntimeError:
   _TWO_CPUS = None
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+  """Keeps the indices of read-only data out of the user's cache."""
+  cache = tmp_path_factory.getbasetemp() / 'cache'
+  monkeypatch.setenv('XDG_CACHE_HOME', str(cache))
+  return cache
+
+
 @pytest.fixture
 def two_cpus():
   """A MirroredStrategy over two virtual CPUs."""

@@ -32,6 +32,17 @@ def rgb(ids):
   )
 
 
+def opened(root, split='val2017', cache=False):
+  """The data set in a folder in COCO's format."""
+  from configs import base
+  from data import registry
+
+  config = base.Data(
+    name='panoptic_folder', source='folder', dir=str(root), cache=cache
+  )
+  return registry.create(config, split)
+
+
 def coco(root, split='val2017', count=3, videos=False, categories=None):
   """Pictures with a sky, two persons and a crowd.
 

@@ -10,14 +10,12 @@ Cordts et al. 2016, https://www.cityscapes-dataset.com.
 """
 
 import os
-from typing import List, Set
 
-from data.reading import paths, samples
+import numpy as np
+
+from data.reading import paths, samples, spec, trees
 from panoptic import classes as classes_lib
 from panoptic import maps, png
-
-SPLITS = ('train', 'val')
-ENCODING = png.CITYSCAPES
 
 # Label id, name, thing, colour; in the order of the train ids 0 to 18.
 _CATEGORIES = (
@@ -48,6 +46,7 @@ _CATEGORIES = (
 IGNORED = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30)
 
 _IMAGE, _LABELS = '_leftImg8bit.png', '_gtFine_instanceIds.png'
+_LAYOUT = 'leftImg8bit/ and gtFine/ of Cityscapes, both unpacked'
 
 
 def class_table() -> classes_lib.ClassTable:
@@ -57,46 +56,63 @@ def class_table() -> classes_lib.ClassTable:
   )
 
 
-def list_frames(folder: str, split: str) -> List[samples.Sample]:
-  """The pictures of a split, by name.
+def _is_root(folder: str) -> bool:
+  """Whether a folder holds the unpacked archives."""
+  return paths.has_folders(folder, ('leftImg8bit', 'gtFine'))
+
+
+def _splits(folder: str) -> list[str]:
+  """The splits whose images are there."""
+  return trees.splits_with_images(
+    folder, 'leftImg8bit', 'gtFine', ('train', 'val')
+  )
+
+
+def list_split(folder: str, split: str) -> samples.Listing:
+  """The images of a split, by name.
 
   Raises:
-    FileNotFoundError: If a folder is missing, or all of the pictures or of the
+    FileNotFoundError: If a folder is missing, or all of the images or of the
       labels.
     PermissionError: If a folder may not be read.
   """
-  images = os.path.join(folder, 'leftImg8bit', split)
-  masks = os.path.join(folder, 'gtFine', split)
-  for needed in (images, masks):
-    paths.require(
-      needed,
-      'the folder must hold leftImg8bit/ and gtFine/ of Cityscapes, both '
-      'unpacked' + paths.nearby(folder, _is_root),
-    )
-  of_images, of_masks = _stems(images, _IMAGE), _stems(masks, _LABELS)
-  for found, root, ending, archive in (
-    (of_images, images, _IMAGE, 'leftImg8bit_trainvaltest.zip'),
-    (of_masks, masks, _LABELS, 'gtFine_trainvaltest.zip'),
-  ):
-    if not found:
-      raise FileNotFoundError(
-        f'{root} has no *{ending} in any folder of a city: unpack {archive} '
-        'there'
+  images, labels = trees.require_folders(
+    folder, (f'leftImg8bit/{split}', f'gtFine/{split}'), _LAYOUT, _is_root
+  )
+  of_images, of_labels = _stems(images, _IMAGE), _stems(labels, _LABELS)
+  return samples.Listing(
+    [
+      samples.Sample(
+        # The name that the official panoptic files have.
+        name=f'{os.path.basename(stem)}_gtFine_panoptic.png',
+        # One of the two may be missing, which the check of files finds.
+        image=os.path.join(images, stem + _IMAGE),
+        labels=os.path.join(labels, stem + _LABELS),
+        image_id=number,
       )
-  return [
-    samples.Sample(
-      # The name that the official panoptic files have.
-      name=f'{os.path.basename(stem)}_gtFine_panoptic.png',
-      # One of the two may be missing, which the check of files finds.
-      image=os.path.join(images, stem + _IMAGE),
-      labels=os.path.join(masks, stem + _LABELS),
-      image_id=number,
+      for number, stem in enumerate(sorted(of_images | of_labels), start=1)
+    ]
+  )
+
+
+def _stems(folder: str, ending: str) -> set[str]:
+  """`<city>/<city>_<..>_<..>` of each file."""
+  stems = {
+    os.path.join(city, name[: -len(ending)])
+    for city in paths.folders(folder)
+    for name in paths.listing(os.path.join(folder, city))
+    if name.endswith(ending)
+  }
+  if not stems:
+    archive = ending.split('_')[1].removesuffix('.png')
+    raise FileNotFoundError(
+      f'{folder} has no *{ending} in any folder of a city: unpack '
+      f'{archive}_trainvaltest.zip there'
     )
-    for number, stem in enumerate(sorted(of_images | of_masks), start=1)
-  ]
+  return stems
 
 
-def find_segments(ids, areas) -> List[maps.Segment]:
+def find_segments(ids: np.ndarray, areas: np.ndarray) -> list[maps.Segment]:
   """The segments of a label file's ids, crowds and void among them.
 
   Raises:
@@ -119,19 +135,29 @@ def find_segments(ids, areas) -> List[maps.Segment]:
   return segments
 
 
-def _is_root(folder: str) -> bool:
-  return all(
-    os.path.isdir(os.path.join(folder, name))
-    for name in ('leftImg8bit', 'gtFine')
-  )
-
-
-def _stems(folder: str, ending: str) -> Set[str]:
-  """`<city>/<city>_<..>_<..>` of each file."""
-  return {
-    os.path.join(city, name[: -len(ending)])
-    for city in paths.listing(folder)
-    if os.path.isdir(os.path.join(folder, city))
-    for name in paths.listing(os.path.join(folder, city))
-    if name.endswith(ending)
-  }
+SPEC = spec.FileSpec(
+  name='cityscapes',
+  result_writer=spec.coco_results,
+  classes=class_table(),
+  encoding=png.CITYSCAPES,
+  find_segments=find_segments,
+  tree=spec.Tree(_LAYOUT, _is_root, _splits, list_split),
+  records=spec.Records(
+    'cityscapes_panoptic',
+    how_to_get='Register at https://www.cityscapes-dataset.com, fetch '
+    'leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, and unpack both '
+    'in one folder.',
+    about={
+      'description': 'Street scenes of 50 cities: 2975 + 500 finely annotated '
+      'images.',
+      'homepage': 'https://www.cityscapes-dataset.com',
+      'citation': '@inproceedings{Cordts2016Cityscapes, title={The Cityscapes '
+      'Dataset for Semantic Urban Scene Understanding}, author={Cordts, Marius '
+      'and Omran, Mohamed and Ramos, Sebastian and Rehfeld, Timo and '
+      'Enzweiler, Markus and Benenson, Rodrigo and Franke, Uwe and Roth, '
+      'Stefan and Schiele, Bernt}, booktitle={CVPR}, year={2016}}',
+      'license': 'Its own licence: for non-commercial research, not to be '
+      'passed on.',
+    },
+  ),
+)

@@ -38,7 +38,7 @@ rock-merged, 199 wall-other-merged, 200 rug-merged
 
 def class_table() -> classes_lib.ClassTable:
   """COCO's classes; void is 0, `person` 1."""
-  categories = []
+  categories: list[classes_lib.Category] = []
   for text, isthing in ((_THINGS, True), (_STUFF, False)):
     for entry in ' '.join(text.split()).split(', '):
       category_id, name = entry.split(' ', 1)

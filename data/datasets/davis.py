@@ -13,16 +13,17 @@ Pont-Tuset et al. 2017, https://davischallenge.org.
 
 import itertools
 import os
-from typing import List
+import tempfile
 
-from data.reading import paths, samples
+import numpy as np
+
+from data.reading import paths, samples, spec, trees
 from panoptic import classes as classes_lib
-from panoptic import maps, png
+from panoptic import maps, png, result_files
 
-SPLITS = ('train', 'val')
-ENCODING = png.DAVIS
-
+_SPLITS = ('train', 'val')
 _VOID = 255
+_LAYOUT = 'ImageSets/, JPEGImages/ and Annotations/ of DAVIS 2017'
 
 
 def class_table() -> classes_lib.ClassTable:
@@ -32,78 +33,71 @@ def class_table() -> classes_lib.ClassTable:
   )
 
 
-def sequences(folder: str, split: str) -> List[str]:
-  """The names of a split's sequences, sorted; errors as `list_frames`."""
-  names = _list_of(folder, split)
-  paths.require(
-    names,
-    'the folder must hold ImageSets/, JPEGImages/ and Annotations/ of DAVIS '
-    '2017' + paths.nearby(folder, _is_root),
+def _is_root(folder: str) -> bool:
+  return paths.has_folders(folder, ('ImageSets/2017',))
+
+
+def _list_of(folder: str, split: str) -> str:
+  """The path of the list of a split's sequences."""
+  return os.path.join(folder, 'ImageSets', '2017', f'{split}.txt')
+
+
+def _sequences(folder: str, split: str) -> list[str]:
+  """The names of a split's sequences, sorted."""
+  (path,) = trees.require_folders(
+    folder, (f'ImageSets/2017/{split}.txt',), _LAYOUT, _is_root
   )
-  found = sorted(paths.read_text(names).split())
+  found = sorted(paths.read_text(path).split())
   for before, after in itertools.pairwise(found):
     if before == after:
-      raise ValueError(f'{names} lists {before} twice: remove one line')
+      raise ValueError(f'{path} lists {before} twice: remove one line')
   return found
 
 
-def masks_folder(folder: str) -> str:
+def _labels_folder(folder: str) -> str:
   """The name of the folder of labels: the unsupervised task's, if it is there.
 
-  These are what a model that is told nothing is scored by.
+  Models that are told no object are scored by these.
   """
   preferred = 'Annotations_unsupervised'
-  there = os.path.isdir(os.path.join(folder, preferred, '480p'))
+  there = paths.has_folders(folder, (f'{preferred}/480p',))
   return preferred if there else 'Annotations'
 
 
-def list_frames(folder: str, split: str) -> List[samples.Sample]:
+def list_split(folder: str, split: str) -> samples.Listing:
   """The frames of a split, by sequence and number.
 
   Raises:
     FileNotFoundError: If a folder is missing, or a frame between others, its
-      picture and its labels.
+      image and its labels.
     PermissionError: If a folder may not be read.
-    ValueError: If a sequence holds what is no frame.
+    ValueError: If a sequence holds a file that is no frame.
   """
-  frames, labels_of = [], masks_folder(folder)
-  for sequence in sequences(folder, split):
-    images, masks = (
+  frames: list[samples.Sample] = []
+  for sequence in _sequences(folder, split):
+    images, labels = (
       os.path.join(folder, part, '480p', sequence)
-      for part in ('JPEGImages', labels_of)
+      for part in ('JPEGImages', _labels_folder(folder))
     )
-    for needed in (images, masks):
+    for needed in (images, labels):
       paths.require(
         needed,
         f'{_list_of(folder, split)} names the sequence; unpack the archive of '
         'DAVIS again, or remove the name',
       )
-    # One of the two may be missing, which the check of files finds.
-    present = set(paths.listing(masks))
     for name in paths.listing(images):
       stem, ending = os.path.splitext(name)
       if ending != '.jpg' or not stem.isdigit():
         raise ValueError(
           f'{os.path.join(images, name)} is no frame <number>.jpg: remove it'
         )
-      present.add(f'{stem}.png')
-    names = samples.numbered(present, '.png', images, 0)
-    for number, name in enumerate(names):
-      stem = os.path.splitext(name)[0]
-      frames.append(
-        samples.Sample(
-          name=f'{sequence}/{name}',
-          image=os.path.join(images, f'{stem}.jpg'),
-          labels=os.path.join(masks, name),
-          image_id=len(frames) + 1,
-          sequence=sequence,
-          frame=number,
-        )
-      )
-  return frames
+    frames += trees.frames(
+      sequence, images, labels, '.jpg', len(frames) + 1, first_frame=0
+    )
+  return samples.Listing(frames)
 
 
-def find_segments(ids, areas) -> List[maps.Segment]:
+def find_segments(ids: np.ndarray, areas: np.ndarray) -> list[maps.Segment]:
   """The objects of a label file's ids; 255 is void."""
   return [
     maps.Segment(segment_id, int(segment_id != _VOID), 0, area)
@@ -111,9 +105,70 @@ def find_segments(ids, areas) -> List[maps.Segment]:
   ]
 
 
-def _list_of(folder: str, split: str) -> str:
-  return os.path.join(folder, 'ImageSets', '2017', f'{split}.txt')
+def result_writer(
+  folder: str, classes: classes_lib.ClassTable
+) -> result_files.PngResults:
+  """A result in DAVIS' format: segment ids as they are, without classes."""
+  del classes
+  return result_files.PngResults(
+    folder, png.DAVIS, lambda prediction: prediction.segment_ids
+  )
 
 
-def _is_root(folder: str) -> bool:
-  return os.path.isdir(os.path.join(folder, 'ImageSets', '2017'))
+def _entries(features: spec.Features) -> list[spec.Entry]:
+  """The frames of a record of TFDS' `davis/480p`, a video each."""
+  (name,) = (name.decode() for name in features['metadata/video_name'])
+  pairs = zip(
+    features['video/frames'], features['video/segmentations'], strict=True
+  )
+  return [
+    spec.Entry(image, labels, f'{name}/{i:05d}.png', -1, name, i, None)
+    for i, (image, labels) in enumerate(pairs)
+  ]
+
+
+def _builder(data_dir: str, packing: spec.Packing | None):
+  """TFDS' `davis/480p`, from an official tree if there is one."""
+  import tensorflow_datasets as tfds
+
+  from data.tfds import builders
+
+  builder = tfds.video.Davis(data_dir=data_dir, config='480p')
+  if packing is None:
+    return builder
+  # The archive has a folder around the tree. Its lists of sequences lack the
+  # ones that are left out, since the builder decodes all labels that it finds.
+  builder.around = tempfile.TemporaryDirectory(prefix='davis')
+  around = builder.around.name
+  lists = os.path.dirname(_list_of(os.path.join(around, 'DAVIS'), ''))
+  os.makedirs(lists)
+  for part, known_as in (
+    ('JPEGImages', 'JPEGImages'),
+    (_labels_folder(packing.folder), 'Annotations'),
+  ):
+    os.symlink(
+      os.path.abspath(os.path.join(packing.folder, part)),
+      os.path.join(around, 'DAVIS', known_as),
+    )
+  for split, kept in packing.samples.items():
+    with open(os.path.join(lists, f'{split}.txt'), 'w') as file:
+      names = dict.fromkeys(sample.sequence for sample in kept)
+      file.write(''.join(f'{name}\n' for name in names))
+  builders.feed(builder, around, around)
+  return builder
+
+
+SPEC = spec.FileSpec(
+  name='davis',
+  result_writer=result_writer,
+  classes=class_table(),
+  encoding=png.DAVIS,
+  find_segments=find_segments,
+  tree=spec.Tree(_LAYOUT, _is_root, lambda folder: _SPLITS, list_split),
+  records=spec.Records(
+    os.path.join('davis', '480p'),
+    _entries,
+    _builder,
+    splits={'val': 'validation'},
+  ),
+)

@@ -11,18 +11,18 @@ Weber et al. 2021, https://www.cvlibs.net/datasets/kitti/eval_step.php.
 """
 
 import os
-from typing import List
+
+import numpy as np
 
 from data.datasets import cityscapes
-from data.reading import paths, samples
+from data.reading import paths, samples, spec, trees
 from panoptic import classes as classes_lib
-from panoptic import maps, png
-
-SPLITS = ('train', 'val')
-ENCODING = png.KITTI_STEP
+from panoptic import maps, png, result_files
 
 _THINGS = ('person', 'car')
 _VOID = 255
+_MAX_INSTANCE = 2**16 - 1
+_LAYOUT = 'images/ and panoptic_maps/ of KITTI-STEP, each with train/ and val/'
 
 
 def class_table() -> classes_lib.ClassTable:
@@ -40,45 +40,58 @@ def class_table() -> classes_lib.ClassTable:
   )
 
 
-def list_frames(folder: str, split: str) -> List[samples.Sample]:
+def _is_root(folder: str) -> bool:
+  return paths.has_folders(folder, ('images', 'panoptic_maps'))
+
+
+def _splits(folder: str) -> list[str]:
+  return trees.splits_with_images(
+    folder, 'images', 'panoptic_maps', ('train', 'val')
+  )
+
+
+def list_split(folder: str, split: str) -> samples.Listing:
   """The frames of a split, by sequence and number.
 
   Raises:
     FileNotFoundError: If a folder is missing, or a frame between others, its
-      picture and its labels.
+      image and its labels.
     PermissionError: If a folder may not be read.
   """
-  images = os.path.join(folder, 'images', split)
-  masks = os.path.join(folder, 'panoptic_maps', split)
-  for needed in (images, masks):
-    paths.require(
-      needed,
-      'the folder must hold images/ and panoptic_maps/ of KITTI-STEP, each '
-      'with train/ and val/' + paths.nearby(folder, _is_root),
+  images, labels = trees.require_folders(
+    folder, (f'images/{split}', f'panoptic_maps/{split}'), _LAYOUT, _is_root
+  )
+  frames: list[samples.Sample] = []
+  for sequence in _sequences(images, labels):
+    frames += trees.frames(
+      sequence,
+      os.path.join(images, sequence),
+      os.path.join(labels, sequence),
+      '.png',
+      first_id=len(frames) + 1,
     )
-  frames = []
-  for sequence in _folders(images, masks):
-    of_images, of_masks = (
-      os.path.join(root, sequence) for root in (images, masks)
-    )
-    # One of the two may be missing, which the check of files finds.
-    present = {*paths.listing(of_images), *paths.listing(of_masks)}
-    names = samples.numbered(present, '.png', of_images)
-    for number, name in enumerate(names):
-      frames.append(
-        samples.Sample(
-          name=f'{sequence}/{name}',
-          image=os.path.join(of_images, name),
-          labels=os.path.join(of_masks, name),
-          image_id=len(frames) + 1,
-          sequence=sequence,
-          frame=number,
-        )
-      )
-  return frames
+  return samples.Listing(frames)
 
 
-def find_segments(ids, areas) -> List[maps.Segment]:
+def _sequences(images: str, labels: str) -> list[str]:
+  """The names of the sequences, which both folders must have."""
+  of_images, of_labels = set(paths.folders(images)), set(paths.folders(labels))
+  for name in sorted(of_images ^ of_labels)[:1]:
+    lacking, content = (
+      (labels, 'annotations') if name in of_images else (images, 'images')
+    )
+    raise FileNotFoundError(
+      f'{os.path.join(lacking, name)} does not exist: sequence {name} has no '
+      f'{content}; unpack them, or remove the sequence'
+    )
+  if not of_images:
+    raise FileNotFoundError(
+      f'{images} has no folder of a sequence: unpack KITTI-STEP there'
+    )
+  return sorted(of_images)
+
+
+def find_segments(ids: np.ndarray, areas: np.ndarray) -> list[maps.Segment]:
   """The segments of a label file's ids, crowds and void among them.
 
   Raises:
@@ -87,8 +100,7 @@ def find_segments(ids, areas) -> List[maps.Segment]:
   categories = class_table().categories
   segments = []
   for segment_id, area in zip(ids.tolist(), areas.tolist(), strict=True):
-    train_id = (segment_id - ENCODING.offset) % 256
-    track = (segment_id - ENCODING.offset) // 256
+    track, train_id = divmod(segment_id - png.KITTI_STEP.offset, 256)
     if train_id == _VOID:
       category, crowd = 0, 0
     elif train_id < len(categories):
@@ -103,29 +115,81 @@ def find_segments(ids, areas) -> List[maps.Segment]:
   return segments
 
 
-def _is_root(folder: str) -> bool:
-  return all(
-    os.path.isdir(os.path.join(folder, name))
-    for name in ('images', 'panoptic_maps')
+def result_writer(
+  folder: str, classes: classes_lib.ClassTable
+) -> result_files.PngResults:
+  """A result in KITTI-STEP's format, of any class table."""
+  return result_files.PngResults(
+    folder, png.KITTI_STEP, lambda prediction: encoded_ids(prediction, classes)
   )
 
 
-def _folders(images: str, masks: str) -> List[str]:
-  """The sequences, which both folders must have."""
-  of_images, of_masks = (
-    {n for n in paths.listing(f) if os.path.isdir(os.path.join(f, n))}
-    for f in (images, masks)
+def encoded_ids(
+  prediction: maps.PanopticMap, classes: classes_lib.ClassTable
+) -> np.ndarray:
+  """Segment ids as KITTI-STEP's files have them, for `png.KITTI_STEP`.
+
+  The train id is the contiguous class less one, and 255 for void. The instance
+  of a thing is its segment id; stuff has instance 0.
+
+  Args:
+    prediction: The segments.
+    classes: Their class table.
+
+  Returns:
+    int64 `[h, w]`.
+
+  Raises:
+    ValueError: If a class or an instance does not fit into such a file.
+  """
+  ids = prediction.segment_ids
+  highest = max([int(ids.max()), *(s.id for s in prediction.segments)])
+  train_id, instance = (
+    np.full([highest + 1], _VOID),
+    np.zeros([highest + 1], int),
   )
-  for name in sorted(of_images ^ of_masks)[:1]:
-    lacking, what = (
-      (masks, 'annotations') if name in of_images else (images, 'images')
-    )
-    raise FileNotFoundError(
-      f'{os.path.join(lacking, name)} does not exist: sequence {name} has no '
-      f'{what}; unpack them, or remove the sequence'
-    )
-  if not of_images:
-    raise FileNotFoundError(
-      f'{images} has no folder of a sequence: unpack KITTI-STEP there'
-    )
-  return sorted(of_images)
+  for segment in prediction.segments:
+    number = int(classes.to_contiguous(segment.category_id))
+    train_id[segment.id] = number - 1 if number else _VOID
+    if classes.isthing[number]:
+      instance[segment.id] = segment.id
+  for values, limit, meaning in (
+    (train_id, _VOID, 'classes'),
+    (instance, _MAX_INSTANCE, 'instances'),
+  ):
+    if values.max() > limit:
+      raise ValueError(
+        f'{meaning} run to {values.max()}, and a file of KITTI-STEP holds 0 to '
+        f'{limit}; use a model with fewer'
+      )
+  # The digits of an instance stand as G, the high one, and B.
+  encoded = train_id + 256 * (instance >> 8) + 65536 * (instance & 255)
+  return (encoded + png.KITTI_STEP.offset)[ids]
+
+
+SPEC = spec.FileSpec(
+  name='kitti_step',
+  result_writer=result_writer,
+  classes=class_table(),
+  encoding=png.KITTI_STEP,
+  find_segments=find_segments,
+  tree=spec.Tree(_LAYOUT, _is_root, _splits, list_split),
+  records=spec.Records(
+    'kitti_step',
+    how_to_get='Fetch the left colour images of the KITTI tracking benchmark '
+    'and the panoptic maps of KITTI-STEP, and put them as docs/data.md draws '
+    'it.',
+    about={
+      'description': 'Videos of traffic with a class and a track for every '
+      'pixel: 12 + 9 sequences.',
+      'homepage': 'https://www.cvlibs.net/datasets/kitti/eval_step.php',
+      'citation': '@inproceedings{Weber2021STEP, title={{STEP}: Segmenting and '
+      'Tracking Every Pixel}, author={Weber, Mark and Xie, Jun and Collins, '
+      'Maxwell and Zhu, Yukun and Voigtlaender, Paul and Adam, Hartwig and '
+      'Green, Bradley and Geiger, Andreas and Leibe, Bastian and Cremers, '
+      'Daniel and Osep, Aljosa and Leal-Taixe, Laura and Chen, Liang-Chieh}, '
+      'booktitle={NeurIPS Datasets and Benchmarks}, year={2021}}',
+      'license': 'CC BY-NC-SA 3.0, as KITTI.',
+    },
+  ),
+)

@@ -14,7 +14,8 @@ from typing import Any
 import tensorflow as tf
 
 from configs import base
-from data.datasets import shapes
+from data.datasets import kitti_step, shapes
+from data.reading import spec
 
 
 class MovingShapes(shapes.Shapes):
@@ -146,3 +147,10 @@ def _check(config: base.MovingShapes) -> None:
       raise ValueError(
         f'data.moving_shapes.{name} is {value}; it must be from {low} to {high}'
       )
+
+
+SPEC = spec.DatasetSpec(
+  name='moving_shapes',
+  result_writer=kitti_step.result_writer,
+  open=lambda config, split: MovingShapes(config.moving_shapes, split),
+)

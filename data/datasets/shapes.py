@@ -18,6 +18,7 @@ import tensorflow as tf
 from configs import base
 from data import dataset, instance_ids
 from data.datasets import shape_bitmaps
+from data.reading import spec
 from panoptic import classes as classes_lib
 from panoptic import maps
 
@@ -378,3 +379,10 @@ def _check(config: base.Shapes, split: str, section: str):
       raise ValueError(
         f'data.{section}.{name} is {value}; it must be from {low} to {high}'
       )
+
+
+SPEC = spec.DatasetSpec(
+  name='shapes',
+  result_writer=spec.coco_results,
+  open=lambda config, split: Shapes(config.shapes, split),
+)

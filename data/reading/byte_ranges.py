@@ -1,84 +1,43 @@
-"""Encoded pictures: where their bytes lie, and their way into the graph.
+"""Encoded images in the graph: reading their bytes, and decoding.
 
-A picture is a whole file, or a stretch of a file that holds many: TFDS keeps
-JPEG and PNG files as they are inside its TFRecords. Knowing where each starts,
-any of them can be read by itself, so that prepared data sets are read in any
-order, and from any step on, just as a folder is.
+An image is a whole file, or a range of a file that holds many: TFDS keeps JPEG
+and PNG files as they are inside its TFRecords. As the index says where each
+starts, any of them can be read by itself, so that packed data sets are read in
+any order, and from any step on, just as a folder is.
 """
-
-import dataclasses
-import pathlib
-from typing import Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
 
-BROKEN = 'the file is broken or cut short; fetch it again'
+from data.reading import split_index
+
 SIZE = 'the size differs from the one in the annotation'
-DEPTH = (
-  'the PNG has another bit depth than its data set; save it with {} bits a '
-  'channel'
-)
 
 _JPEG, _PNG = b'\xff\xd8\xff', b'\x89PNG'
 _JPEG_END, _PNG_END = b'\xff\xd9', b'IEND'
 
 
-@dataclasses.dataclass(frozen=True)
-class ByteRanges:
-  """Stretches of files.
-
-  Attributes:
-    paths: The files.
-    file: int32 `[N]`, which of them each stretch is in.
-    start: int64 `[N]`, its first byte; None: each is a whole file.
-    length: int64 `[N]`, its bytes; None like `start`.
-  """
-
-  paths: Tuple[str, ...]
-  file: np.ndarray
-  start: Optional[np.ndarray] = None
-  length: Optional[np.ndarray] = None
-
-  @classmethod
-  def whole_files(cls, paths: Sequence[str]) -> 'ByteRanges':
-    return cls(tuple(paths), np.arange(len(paths), dtype=np.int32))
-
-  def name(self, index: int) -> str:
-    """What messages call it: the file's path, and its place in there."""
-    path = self.paths[self.file[index]]
-    return path if self.start is None else f'{path} at {self.start[index]}'
-
-  def read(self, index: int) -> bytes:
-    """The bytes, on the host; OSError if they cannot be read."""
-    path = self.paths[self.file[index]]
-    if self.start is None:
-      return pathlib.Path(path).read_bytes()
-    with open(path, 'rb') as file:
-      file.seek(self.start[index])
-      return file.read(self.length[index])
-
-
 class Reader:
-  """Reads blobs inside a graph."""
+  """Reads byte ranges inside a graph."""
 
-  def __init__(self, blobs: ByteRanges, cache: bool = False):
+  def __init__(self, ranges: split_index.ByteRanges, cache: bool = False):
     """With `cache`, reads all of them now and keeps their bytes in memory."""
-    self._whole = blobs.start is None
-    self._paths = tf.constant(blobs.paths, tf.string)
-    self._file = tf.constant(blobs.file)
+    self._whole = ranges.start is None
+    self._paths = tf.constant(ranges.paths, tf.string)
+    self._file = tf.constant(ranges.file)
     self._bytes = None
-    if not self._whole:
-      sizes = [tf.io.gfile.stat(path).length for path in blobs.paths]
-      after = np.array(sizes, np.int64)[blobs.file] - blobs.start - blobs.length
-      places = np.stack([blobs.start, blobs.length, after], axis=1)
+    if ranges.start is not None and ranges.length is not None:
+      sizes = [tf.io.gfile.stat(path).length for path in ranges.paths]
+      after = np.array(sizes, np.int64)[ranges.file]
+      after = after - ranges.start - ranges.length
+      places = np.stack([ranges.start, ranges.length, after], axis=1)
       self._places = tf.constant(places, tf.int64)
     if cache:
-      content = [blobs.read(i) for i in range(len(blobs.file))]
+      content = [ranges.read(i) for i in range(len(ranges.file))]
       self._bytes = tf.constant(content)
 
   def name(self, index: tf.Tensor) -> tf.Tensor:
-    """As `ByteRanges.name`."""
+    """As `split_index.ByteRanges.name`."""
     path = self._paths[self._file[index]]
     if self._whole:
       return path
@@ -131,18 +90,6 @@ def is_whole(content: tf.Tensor) -> tf.Tensor:
   )
 
 
-def require_whole(content: bytes) -> None:
-  """As `is_whole`, on the host, where Pillow lets some cuts pass.
-
-  Raises:
-    ValueError: If it is not; a clause that does not name the file.
-  """
-  for head, end in ((_JPEG, _JPEG_END), (_PNG, _PNG_END)):
-    if content.startswith(head) and end in content:
-      return
-  raise ValueError(BROKEN)
-
-
 def size_of(content: tf.Tensor) -> tf.Tensor:
   """Rows and columns by the header of a whole JPEG or PNG: int32 `[2]`."""
   return tf.cond(
@@ -166,10 +113,10 @@ def png_depth(content: tf.Tensor) -> tf.Tensor:
 
 
 def decode_window(content: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
-  """A part of a picture; of a JPEG, little more than it is decoded.
+  """A part of an image; of a JPEG, little more than the part is decoded.
 
   Args:
-    content: A whole JPEG or PNG; grey ones become colour, CMYK becomes RGB.
+    content: A whole JPEG or PNG; gray ones become colour, CMYK becomes RGB.
     window: int32 `[4]`: first row, first column, rows, columns.
 
   Returns:
@@ -178,9 +125,9 @@ def decode_window(content: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
 
   def png():
     first, size = window[:2], window[2:]
-    picture = tf.io.decode_png(content, channels=3)
+    image = tf.io.decode_png(content, channels=3)
     return tf.slice(
-      picture, tf.concat([first, [0]], 0), tf.concat([size, [3]], 0)
+      image, tf.concat([first, [0]], 0), tf.concat([size, [3]], 0)
     )
 
   return tf.cond(

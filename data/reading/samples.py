@@ -1,25 +1,33 @@
-"""Official directory trees: their frames, and the check of each file."""
+"""Images and their labels as files, and the check of each pair."""
 
 import io
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from data.reading import byte_ranges, paths
+from data.reading import paths
+from panoptic import classes as classes_lib
 from panoptic import maps, png, runs
+
+_FORMATS = ('JPEG', 'MPO', 'PNG')
+_ENDS = ((b'\xff\xd8\xff', b'\xff\xd9'), (b'\x89PNG', b'IEND'))
+
+# Ids and areas of a label file to its segments.
+Finder = Callable[[np.ndarray, np.ndarray], list[maps.Segment]]
 
 
 class Sample(NamedTuple):
-  """A picture and its labels, as files.
+  """An image and its labels, as files.
 
   Attributes:
-    name: Of the label file in result files; no two frames share one.
+    name: Of the label file in result files; each sample has its own.
     image: Path of a JPEG or PNG.
     labels: Path of a PNG.
-    image_id: Number of it in its split.
-    sequence: Name of the video; '' for a picture.
-    frame: Number in the video, from 0.
+    image_id: Its number in the split.
+    sequence: Name of the video; '' for an image.
+    frame: Number in the video, by which frames are ordered.
     size: (rows, columns) by the annotation; None where there is none.
     segments: By the annotation; None where the labels say it themselves.
   """
@@ -30,26 +38,44 @@ class Sample(NamedTuple):
   image_id: int
   sequence: str = ''
   frame: int = 0
-  size: Tuple[int, int] | None = None
-  segments: Tuple[maps.Segment, ...] | None = None
+  size: tuple[int, int] | None = None
+  segments: tuple[maps.Segment, ...] | None = None
+
+
+class Listing(NamedTuple):
+  """A split as it lies in its folder.
+
+  Attributes:
+    samples: In order; frames sequence by sequence.
+    classes: The folder's own class table; None: the data set's.
+  """
+
+  samples: Sequence[Sample]
+  classes: classes_lib.ClassTable | None = None
 
 
 class BadFile(ValueError):
-  """A file that cannot be used: what is wrong, where, and the mend."""
+  """Raised for an unusable file; the message says how to fix it."""
 
 
-Finder = Callable[[np.ndarray, np.ndarray], List[maps.Segment]]
+def key(split: str, sample: Sample) -> str:
+  """The name of a sample among those of all splits."""
+  return f'{split}/{sample.name}'
 
 
 def check(
-  frame: Sample, encoding: png.Encoding, find_segments: Finder | None
-) -> Tuple[Tuple[int, int], List[maps.Segment]]:
-  """Reads both files of a frame whole and compares them.
+  sample: Sample,
+  encoding: png.Encoding,
+  find_segments: Finder | None,
+  decode_image: bool = True,
+) -> tuple[tuple[int, int], list[maps.Segment]]:
+  """Reads both files of a sample and compares them.
 
   Args:
-    frame: The files.
+    sample: The files.
     encoding: Of the labels.
-    find_segments: Ids and areas to segments, where the frame has none.
+    find_segments: Finds the segments where the sample has none.
+    decode_image: Whether to read the image whole, not its header alone.
 
   Returns:
     The size (rows, columns), and the segments.
@@ -58,49 +84,73 @@ def check(
     BadFile: If a file is missing, broken or of the wrong size, or if the ids
       are wrong.
   """
-  size = _at(frame.image, _check_picture, frame.image)
-  if frame.size is not None and tuple(frame.size) != size:
+  read_size = _whole_image_size if decode_image else _image_size
+  size = _at(sample.image, read_size, sample.image)
+  if sample.size is not None and tuple(sample.size) != size:
     raise BadFile(
-      f'{frame.image}: {byte_ranges.SIZE} ({_by(size)} instead of '
-      f'{_by(frame.size)}); correct the annotation, or fetch the file again'
+      f'{sample.image}: the size differs from the one in the annotation '
+      f'({_by(size)} instead of {_by(sample.size)}); correct the annotation, '
+      'or fetch the file again'
     )
-  ids = _at(frame.labels, _read_labels, frame.labels, encoding)
+  ids = _at(sample.labels, _read_labels, sample.labels, encoding)
   if ids.shape != size:
     raise BadFile(
-      f'{frame.labels} is {_by(ids.shape)} pixels, but its picture is '
+      f'{sample.labels} is {_by(ids.shape)} pixels, but its image is '
       f'{_by(size)}: fetch both again, or draw the labels at that size'
     )
   values, areas = runs.areas(ids)
   kept = values > 0
   values, areas = values[kept], areas[kept]
-  if frame.segments is None:
-    return size, _at(frame.labels, find_segments, values, areas)
-  _compare(frame, values, areas)
-  return size, list(frame.segments)
+  if sample.segments is None:
+    return size, _at(sample.labels, find_segments, values, areas)
+  _compare(sample.labels, sample.segments, values, areas)
+  return size, list(sample.segments)
 
 
-def _check_picture(path: str) -> Tuple[int, int]:
-  with open(path, 'rb') as file:
+def _image_size(path: str) -> tuple[int, int]:
+  """Rows and columns by the header."""
+  with paths.open_file(path) as file:
+    try:
+      with Image.open(file) as image:
+        _check_format(image)
+        return image.height, image.width
+    except (OSError, SyntaxError) as error:
+      raise ValueError(png.BROKEN) from error
+
+
+def _whole_image_size(path: str) -> tuple[int, int]:
+  """Rows and columns of an image all of which is there."""
+  with paths.open_file(path) as file:
     content = file.read()
   try:
-    with Image.open(io.BytesIO(content)) as picture:
-      # Some cameras' JPEGs hold a second picture behind the first: MPO.
-      if picture.format not in ('JPEG', 'MPO', 'PNG'):
-        raise ValueError(
-          f'the picture is a {picture.format}; save it as JPEG or PNG'
-        )
-      byte_ranges.require_whole(content)
-      size = picture.height, picture.width
+    with Image.open(io.BytesIO(content)) as image:
+      _check_format(image)
+      _require_whole(content)
+      size = image.height, image.width
       # A JPEG of an eighth shows as well whether all of it is there.
-      picture.draft(picture.mode, tuple(max(1, s // 8) for s in size[::-1]))
-      picture.load()
+      image.draft(image.mode, (max(1, size[1] // 8), max(1, size[0] // 8)))
+      image.load()
   except (OSError, SyntaxError) as error:
     raise ValueError(png.BROKEN) from error
   return size
 
 
+def _check_format(image: Image.Image) -> None:
+  # Some cameras' JPEGs hold a second image behind the first: MPO.
+  if image.format not in _FORMATS:
+    raise ValueError(f'the image is a {image.format}; save it as JPEG or PNG')
+
+
+def _require_whole(content: bytes) -> None:
+  """Raises ValueError for cuts of a JPEG or PNG that Pillow lets pass."""
+  for head, end in _ENDS:
+    if content.startswith(head) and end in content:
+      return
+  raise ValueError(png.BROKEN)
+
+
 def _read_labels(path: str, encoding: png.Encoding) -> np.ndarray:
-  with open(path, 'rb') as file:
+  with paths.open_file(path) as file:
     return png.decode_ids(file.read(), encoding)
 
 
@@ -108,8 +158,6 @@ def _at(path: str, function, *arguments):
   """Calls the function; its errors get the path."""
   try:
     return function(*arguments)
-  except BadFile:
-    raise
   except PermissionError:
     raise BadFile(paths.denied(path)) from None
   except FileNotFoundError:
@@ -118,64 +166,32 @@ def _at(path: str, function, *arguments):
     raise BadFile(f'{path}: {error}') from error
 
 
-def _compare(frame: Sample, values: np.ndarray, areas: np.ndarray) -> None:
+def _compare(
+  path: str,
+  segments: Sequence[maps.Segment],
+  values: np.ndarray,
+  areas: np.ndarray,
+) -> None:
   """The annotation's segments must be those of the labels."""
   found = dict(zip(values.tolist(), areas.tolist(), strict=True))
-  told = {segment.id: segment for segment in frame.segments}
+  annotated = {segment.id for segment in segments}
   for these, those, where, other in (
-    (found, told, 'in the PNG', 'in the annotation'),
-    (told, found, 'in the annotation', 'in the PNG'),
+    (found.keys(), annotated, 'in the PNG', 'in the annotation'),
+    (annotated, found.keys(), 'in the annotation', 'in the PNG'),
   ):
-    lacking = sorted(these.keys() - those.keys())
+    lacking = sorted(these - those)
     if lacking:
       raise BadFile(
-        f'{frame.labels}: segment {lacking[0]} is {where} but not {other} '
+        f'{path}: segment {lacking[0]} is {where} but not {other} '
         f'({len(lacking)} such); add it there, or remove it here'
       )
-  for segment in frame.segments:
+  for segment in segments:
     if segment.area != found[segment.id]:
       raise BadFile(
-        f'{frame.labels}: segment {segment.id} has {found[segment.id]} pixels,'
-        f' but the annotation says {segment.area}; correct its area'
+        f'{path}: segment {segment.id} has {found[segment.id]} pixels, but the '
+        f'annotation says {segment.area}; correct its area'
       )
 
 
 def _by(size: Sequence[int]) -> str:
   return f'{size[0]}x{size[1]}'
-
-
-def numbered(
-  names: Sequence[str], ending: str, where: str, first: int | None = None
-) -> List[str]:
-  """Frames `<number><ending>` in order, which must have no gaps.
-
-  Args:
-    names: A folder's, in any order; those of another ending are left out.
-    ending: Such as '.png'.
-    where: The folder, for messages.
-    first: The first number; None: any.
-
-  Returns:
-    The names.
-
-  Raises:
-    FileNotFoundError: If there is none, or if one is missing in between.
-  """
-  numbers = {}
-  for name in names:
-    stem = name[: -len(ending)]
-    if name.endswith(ending) and stem.isdigit():
-      numbers[int(stem)] = name
-  if not numbers:
-    raise FileNotFoundError(
-      f'{where} has no frame <number>{ending}: unpack the sequence again, or '
-      'remove its folder'
-    )
-  start = min(numbers) if first is None else first
-  for number in range(start, max(numbers)):
-    if number not in numbers:
-      raise FileNotFoundError(
-        f'{where} lacks frame {number}, between {start} and {max(numbers)}: '
-        'frames must be without gaps, so fetch it again'
-      )
-  return [numbers[number] for number in range(start, max(numbers) + 1)]

@@ -1,22 +1,56 @@
-"""What is known of a split before any picture is opened.
+"""The index of a split: all that is known before an image is opened.
 
 Every data set of files comes down to this, whether it lies in a folder or in
-TFDS records: where each picture and its labels are, their size, and a table of
-the segments. A frame of a video knows its sequence; a picture is a sequence of
+TFDS records: where each image and its labels are, their size, and a table of
+the segments. A frame of a video knows its sequence; an image is a sequence of
 its own.
 """
 
 import dataclasses
-from typing import Any, Mapping, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 
-from data.reading import byte_ranges
+from data.reading import paths as paths_lib
 from panoptic import classes as classes_lib
 from panoptic import maps, png
 
 # The columns of `segments`.
 SEGMENT_KEYS = maps.Segment._fields
+
+
+@dataclasses.dataclass(frozen=True)
+class ByteRanges:
+  """Encoded images: whole files, or ranges of files that hold many.
+
+  Attributes:
+    paths: The files.
+    file: int32 `[N]`, the file that each image is in.
+    start: int64 `[N]`, its first byte; None: each is a whole file.
+    length: int64 `[N]`, its bytes; None like `start`.
+  """
+
+  paths: tuple[str, ...]
+  file: np.ndarray
+  start: np.ndarray | None = None
+  length: np.ndarray | None = None
+
+  @classmethod
+  def whole_files(cls, paths: Sequence[str]) -> 'ByteRanges':
+    return cls(tuple(paths), np.arange(len(paths), dtype=np.int32))
+
+  def name(self, index: int) -> str:
+    """The name in messages: the file's path, and the place in there."""
+    path = self.paths[self.file[index]]
+    return path if self.start is None else f'{path} at {self.start[index]}'
+
+  def read(self, index: int) -> bytes:
+    """The bytes, on the host; OSError if they cannot be read."""
+    with paths_lib.open_file(self.paths[self.file[index]]) as file:
+      if self.start is None or self.length is None:
+        return file.read()
+      file.seek(self.start[index])
+      return file.read(self.length[index])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,30 +60,30 @@ class SplitIndex:
   Attributes:
     classes: The class table.
     encoding: Of the label files.
-    images: Where the pictures are.
+    images: Where the images are.
     labels: Where the label files are.
     names: Of the label files, which result files share.
     image_ids: int64 `[N]`.
     sizes: int32 `[N, 2]`, rows and columns.
     splits: int64 `[N + 1]`: segments splits[i] up to splits[i + 1] are of
       frame i.
-    segments: int64 `[M, 4]`, by `SEGMENT_KEYS`. A category id of 0 marks what
-      is void, and no segment, although its pixels have an id.
-    sequences: Names of the videos; () where the frames are pictures.
-    sequence: int32 `[N]`, each frame's; None where they are pictures. Frames
+    segments: int64 `[M, 4]`, by `SEGMENT_KEYS`. A category id of 0 marks
+      pixels that are void although they have an id.
+    sequences: Names of the videos; () where the frames are images.
+    sequence: int32 `[N]`, each frame's; None where they are images. Frames
       stand in order, sequence by sequence.
   """
 
   classes: classes_lib.ClassTable
   encoding: png.Encoding
-  images: byte_ranges.ByteRanges
-  labels: byte_ranges.ByteRanges
-  names: Tuple[str, ...]
+  images: ByteRanges
+  labels: ByteRanges
+  names: tuple[str, ...]
   image_ids: np.ndarray
   sizes: np.ndarray
   splits: np.ndarray
   segments: np.ndarray
-  sequences: Tuple[str, ...] = ()
+  sequences: tuple[str, ...] = ()
   sequence: np.ndarray | None = None
 
   def __post_init__(self):
@@ -67,25 +101,33 @@ class SplitIndex:
 
 
 def flatten(
-  infos: Sequence[Sequence[Mapping[str, Any]]],
-) -> Tuple[np.ndarray, np.ndarray]:
+  segments: Sequence[Sequence[maps.Segment]],
+) -> tuple[np.ndarray, np.ndarray]:
   """`splits` and `segments` of each frame's list of segments."""
-  splits = np.cumsum([0] + [len(info) for info in infos])
-  rows = [
-    [segment[key] for key in SEGMENT_KEYS] for info in infos for segment in info
-  ]
+  splits = np.cumsum([0] + [len(of_frame) for of_frame in segments])
+  rows = [segment for of_frame in segments for segment in of_frame]
   return splits, np.array(rows, np.int64).reshape(-1, len(SEGMENT_KEYS))
 
 
-def label_table(content: SplitIndex) -> Tuple[np.ndarray, np.ndarray]:
-  """What the ids of each frame mean, for looking pixels up.
+def number_sequences(
+  sequences: Sequence[str] | np.ndarray,
+) -> tuple[tuple[str, ...], np.ndarray | None]:
+  """`sequences` and `sequence` of each frame's sequence; '' for images."""
+  if not len(sequences) or not sequences[0]:
+    return (), None
+  names, numbers = np.unique(np.asarray(sequences), return_inverse=True)
+  return tuple(names.tolist()), numbers.astype(np.int32)
+
+
+def label_table(content: SplitIndex) -> tuple[np.ndarray, np.ndarray]:
+  """The table in which the ids of pixels are looked up.
 
   Returns:
     int64 `[M + N, 3]`, rows (segment id, class, number) by id within each
     frame, the first one void's, id 0; and where each frame's rows start, int64
     `[N + 1]`. Numbers tell the segments of a frame apart and stay with them
     through a sequence: 1 for the one with the most pixels, and so on. Crowds
-    and what is void have class and number 0.
+    and void have class and number 0.
   """
   splits, segments = content.splits, content.segments
   frames = len(splits) - 1
@@ -117,6 +159,6 @@ def label_table(content: SplitIndex) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def segments_of(content: SplitIndex, index: int) -> list[maps.Segment]:
-  """The segments of a frame, crowds among them; what is void is none."""
+  """The segments of a frame, crowds among them; void is none."""
   rows = content.segments[content.splits[index] : content.splits[index + 1]]
   return [maps.Segment(*row) for row in rows.tolist() if row[1] > 0]

@@ -1,73 +1,34 @@
-"""The index of a prepared split: where each picture lies in its shards.
+"""The index of a packed split: where each image lies in its shards.
 
 TFDS shuffles its records and gives no access to a single one in a plain
 TFRecord file. But JPEG and PNG files stand in the records as they are; so their
-places in the shards are looked up once, when a set is prepared or first
-opened, and kept beside the shards in `pix2seq_d-<split>.npz`. From then on any
-example can be read by itself, in the graph, without parsing its record.
+places in the shards are looked up once, when a set is packed or first opened,
+and kept (see `data.reading.index_file`). From then on any example can be read
+by itself, in the graph, without parsing its record.
 (Array records would allow the same, but only from Python, and not for sets
-that were prepared otherwise.)
+that were packed otherwise.)
 """
 
 import os
 import struct
-import uuid
-from typing import Callable, Dict, Iterator, List, NamedTuple, Tuple
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from data.reading import byte_ranges, samples, split_index
-from panoptic import classes as classes_lib
+from data.reading import byte_ranges, index_file, split_index
+from data.reading import spec as spec_lib
 from panoptic import maps, png, runs
 
-_VERSION = 1  # Of the index file.
+_VERSION = 1  # Of the index.
 
 
-class Entry(NamedTuple):
-  """What a record says of one frame.
-
-  `image_id` is -1 and `segments` None where it says nothing of them.
-  """
-
-  image: bytes
-  labels: bytes
-  name: str
-  image_id: int
-  sequence: str
-  frame: int
-  segments: List[maps.Segment] | None
-
-
-Features = Dict[str, list]
-
-
-class Kind(NamedTuple):
-  """How the records of a data set are to be understood.
-
-  Attributes:
-    folder: Below the data directory, without the version.
-    splits: TFDS' names of splits, by ours.
-    entries: A record's features to its frames.
-    class_table: The classes; None: the set's own metadata tell.
-    encoding: Of the labels.
-    find_segments: Ids and areas to segments, where the records have none.
-  """
-
-  folder: str
-  splits: Dict[str, str]
-  entries: Callable[[Features], List[Entry]]
-  class_table: Callable[[], classes_lib.ClassTable] | None
-  encoding: png.Encoding
-  find_segments: samples.Finder | None = None
-
-
-def load(kind: Kind, folder: str, split) -> Dict[str, np.ndarray]:
+def load(spec: spec_lib.FileSpec, folder: str, split) -> dict[str, np.ndarray]:
   """Reads the index of a split, or makes it and keeps it for the next time.
 
   Args:
-    kind: The data set's.
-    folder: Of the prepared version.
+    spec: The data set.
+    folder: Of the packed version.
     split: TFDS' information on the split.
 
   Returns:
@@ -81,98 +42,91 @@ def load(kind: Kind, folder: str, split) -> Dict[str, np.ndarray]:
   Raises:
     ValueError: If a shard is cut short or if labels in it are broken.
   """
-  path = os.path.join(folder, f'pix2seq_d-{split.name}.npz')
-  lengths = np.array(split.shard_lengths, np.int64)
-  if os.path.exists(path):
-    with np.load(path) as stored:
-      index = dict(stored)
-    if (index['version'], *index['lengths']) == (_VERSION, *lengths):
-      return index
-  index = _make_index(kind, folder, [str(p) for p in split.filepaths])
-  index['version'], index['lengths'] = np.array(_VERSION), lengths
-  temporary = f'{path}.{uuid.uuid4().hex}.tmp'
-  try:
-    with open(temporary, 'wb') as file:
-      np.savez(file, **index)
-    os.replace(temporary, path)
-  except OSError:
-    if os.path.exists(temporary):
-      os.remove(temporary)
-    print(f'{folder} cannot be written, so its index is made at every start')
+  name = f'pix2seq_d-{split.name}'
+  stamp = {
+    'version': np.array(_VERSION),
+    'lengths': np.array(split.shard_lengths, np.int64),
+  }
+  index = index_file.load(folder, name, stamp)
+  if index is None:
+    index = _make_index(spec, [str(path) for path in split.filepaths])
+    index_file.save(folder, name, {**stamp, **index})
   return index
 
 
-def _make_index(kind, folder, files) -> Dict[str, np.ndarray]:
+def _make_index(
+  spec: spec_lib.FileSpec, files: list[str]
+) -> dict[str, np.ndarray]:
   """Goes through all records once."""
-  columns = {
-    name: []
-    for name in ('shard', 'image_start', 'image_length', 'labels_start')
-    + ('labels_length', 'name', 'image_id', 'sequence', 'frame', 'size')
-  }
-  infos = []
+  rows, segments = [], []
   for number, path in enumerate(files):
     for start, record in _records(path):
-      for entry in kind.entries(_features(record)):
-        size, segments = _describe(kind, entry, path)
-        infos.append([segment._asdict() for segment in segments])
-        row = {
-          'shard': number,
-          # Protocol buffers keep bytes as they are and in one piece.
-          'image_start': start + record.index(entry.image),
-          'image_length': len(entry.image),
-          'labels_start': start + record.index(entry.labels),
-          'labels_length': len(entry.labels),
-          'name': entry.name,
-          'image_id': entry.image_id,
-          'sequence': entry.sequence,
-          'frame': entry.frame,
-          'size': size,
-        }
-        for key, value in row.items():
-          columns[key].append(value)
-  index = {key: np.array(values) for key, values in columns.items()}
+      for entry in spec.records.entries(_features(record)):
+        size, of_frame = _describe(spec, entry, path)
+        segments.append(of_frame)
+        rows.append(
+          {
+            'shard': number,
+            # Protocol buffers keep bytes as they are and in one piece.
+            'image_start': start + record.index(entry.image),
+            'image_length': len(entry.image),
+            'labels_start': start + record.index(entry.labels),
+            'labels_length': len(entry.labels),
+            'name': entry.name,
+            'image_id': entry.image_id,
+            'sequence': entry.sequence,
+            'frame': entry.frame,
+            'size': size,
+          }
+        )
+  if not rows:
+    raise ValueError(f'{files[0]} and the other shards hold no image')
+  index = {key: np.array([row[key] for row in rows]) for key in rows[0]}
   order = np.lexsort((index['image_id'], index['frame'], index['sequence']))
   index = {key: values[order] for key, values in index.items()}
   index['shard'] = index['shard'].astype(np.int32)
-  index['size'] = index['size'].astype(np.int32).reshape(-1, 2)
+  index['size'] = index['size'].astype(np.int32)
   if (index['image_id'] < 0).any():  # The records have none.
     index['image_id'] = np.arange(1, len(order) + 1)
-  splits, segments = split_index.flatten([infos[i] for i in order])
-  index['splits'], index['segments'] = splits, segments
+  index['splits'], index['segments'] = split_index.flatten(
+    [segments[i] for i in order]
+  )
   index['shards'] = np.array([os.path.basename(path) for path in files])
   return index
 
 
-def _describe(kind, entry, path) -> Tuple[Tuple[int, int], list]:
-  """A frame's size and segments, the latter found where they are not told."""
+def _describe(
+  spec: spec_lib.FileSpec, entry: spec_lib.Entry, path: str
+) -> tuple[tuple[int, ...], list[maps.Segment]]:
+  """A frame's size and segments; found in labels if the record has none."""
   size = tuple(byte_ranges.size_of(tf.constant(entry.image)).numpy())
   if entry.segments is not None:
-    return size, entry.segments
+    return size, list(entry.segments)
+  if spec.find_segments is None:
+    raise ValueError(f'{path}, {entry.name}: the record has no segments')
   try:
-    ids = png.decode_ids(entry.labels, kind.encoding)
+    ids = png.decode_ids(entry.labels, spec.encoding)
   except ValueError as error:
     raise ValueError(f'{path}, {entry.name}: {error}') from error
   values, areas = runs.areas(ids)
-  return size, kind.find_segments(values[values > 0], areas[values > 0])
+  return size, spec.find_segments(values[values > 0], areas[values > 0])
 
 
-def _records(path: str) -> Iterator[Tuple[int, bytes]]:
+def _records(path: str) -> Iterator[tuple[int, bytes]]:
   """The records of a TFRecord file, and where each starts."""
   with tf.io.gfile.GFile(path, 'rb') as file:
     start = 0
     while header := file.read(12):  # Length and its checksum.
-      record = (
-        file.read(struct.unpack('<Q', header[:8])[0])
-        if (len(header) == 12)
-        else b''
-      )
+      record = b''
+      if len(header) == 12:
+        record = file.read(struct.unpack('<Q', header[:8])[0])
       if len(file.read(4)) < 4:  # The record's checksum.
         raise ValueError(f'{path} is cut short: prepare the data set again')
       yield start + 12, record
       start += 16 + len(record)
 
 
-def _features(record: bytes) -> Features:
+def _features(record: bytes) -> spec_lib.Features:
   """The features of a serialized example, as lists."""
   example = tf.train.Example.FromString(record)
   return {

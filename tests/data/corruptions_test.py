@@ -13,9 +13,8 @@ import pytest
 import trees
 from PIL import Image
 
-from data import check, official, prepare
-from data.datasets import coco, coco_categories
-from data.tfds import builders
+from data import check, folder, prepare
+from data.datasets import coco_categories, coco_panoptic, panoptic_folder
 
 PICTURE = 'val2017/000000000020.jpg'
 LABELS = 'annotations/panoptic_val2017/000000000020.png'
@@ -87,7 +86,7 @@ _COCO = {
   ),
   'GIF for a picture': (
     _save(PICTURE, lambda p: p, 'gif'),
-    f'{PICTURE}: the picture is a GIF; save',
+    f'{PICTURE}: the image is a GIF; save',
   ),
   'truncated PNG': (_cut(LABELS, 0.7), f'{LABELS}: .*cut short; fetch'),
   'JPEG for labels': (
@@ -109,7 +108,7 @@ _COCO = {
   ),
   'labels of another size': (
     _save(LABELS, lambda p: p.crop((0, 0, 30, 24))),
-    f'{LABELS} is 24x30 pixels, but its picture is 24x40',
+    f'{LABELS} is 24x30 pixels, but its image is 24x40',
   ),
   'picture of another size': (
     _save(PICTURE, lambda p: p.crop((0, 0, 40, 20))),
@@ -193,7 +192,7 @@ _COCO = {
   'missing labels': (_remove(LABELS), f'{LABELS} does not exist: fetch'),
   'several missing': (
     lambda root: [path.unlink() for path in (root / 'val2017').iterdir()],
-    'val2017/.*jpg does not exist, and 2 other frames lack a file too: fetch',
+    'val2017/.*jpg does not exist, and 2 other images lack a file too: fetch',
   ),
   'missing folder': (
     _rename('val2017', 'val'),
@@ -283,7 +282,7 @@ _TREES = {
       shutil.copytree(root / part / 'train/aachen', root / part / 'train/bonn')
       for part in ('leftImg8bit', 'gtFine')
     ],
-    'aachen/aachen_.*png and .*bonn/aachen_.*png are one picture by name',
+    'aachen/aachen_.*png and .*bonn/aachen_.*png are one image by name',
   ),
   'cityscapes: no gtFine': (
     'cityscapes',
@@ -386,21 +385,21 @@ def test_grey_and_cmyk_photos_are_fine(tmp_path, mode):
   trees.coco(tmp_path)
   _save(PICTURE, lambda picture: picture.convert(mode))(tmp_path)
   check.check('panoptic_folder', str(tmp_path))
-  image = coco.CocoPanoptic(str(tmp_path), 'val2017').example(1)['image']
+  image = trees.opened(tmp_path).example(1)['image']
   assert image.shape == (24, 40, 3)
 
 
 def test_no_permission(tmp_path, monkeypatch):
   """By way of a patch, since tests may be run by root, who may read all."""
   trees.coco(tmp_path)
-  real = os.stat
+  real = os.scandir
 
-  def stat(path, **kwargs):
-    if os.path.dirname(str(path)).endswith('panoptic_val2017'):
+  def scandir(path):
+    if str(path).endswith('panoptic_val2017'):
       raise PermissionError(13, 'Permission denied', path)
-    return real(path, **kwargs)
+    return real(path)
 
-  monkeypatch.setattr(os, 'stat', stat)
+  monkeypatch.setattr(os, 'scandir', scandir)
   with pytest.raises(PermissionError, match='panoptic_val2017 may not be read'):
     check.check('panoptic_folder', str(tmp_path))
 
@@ -452,12 +451,11 @@ def test_a_split_of_coco_without_pictures_is_left_out(tmp_path):
   for path in (tmp_path / 'annotations').glob('panoptic_val2017*'):
     copy = shutil.copytree if path.is_dir() else shutil.copy
     copy(path, str(path).replace('val', 'train'))
-  assert list(official.list_frames('coco_panoptic', str(tmp_path))) == [
-    'val2017'
-  ]
+  listed = folder.list_splits(coco_panoptic.SPEC, str(tmp_path))
+  assert list(listed) == ['val2017']
   # In a set of one's own it would be a folder with another name.
   with pytest.raises(FileNotFoundError, match='train2017 does not exist'):
-    official.list_frames('panoptic_folder', str(tmp_path))
+    folder.list_splits(panoptic_folder.SPEC, str(tmp_path))
 
 
 def test_tiny_and_double_photos_are_fine(tmp_path):
@@ -489,8 +487,8 @@ def test_all_bad_files_are_listed(tmp_path):
     'val2017/000000000020.png',
     'val2017/000000000030.png',
   ]
-  frames = builders.coco_frames(str(tmp_path), 'val2017')
-  skipped = prepare.with_whole_videos({'val2017': frames}, found.bad)
+  listing = panoptic_folder.list_split(str(tmp_path), 'val2017')
+  skipped = prepare.with_whole_videos({'val2017': listing.samples}, found.bad)
   assert skipped == set(found.bad)
 
 

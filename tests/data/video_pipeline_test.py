@@ -7,13 +7,13 @@ import trees
 
 from configs import base
 from data import pipeline, video_pipeline
-from data.datasets import coco, shapes
+from data.datasets import shapes
 
 
 def _videos(tmp_path):
   """Two videos of three frames; segment 8 moves one column a frame."""
   trees.coco(tmp_path, count=6, videos=True)
-  return coco.CocoPanoptic(str(tmp_path), 'val2017')
+  return trees.opened(tmp_path)
 
 
 def _config(**augmentation):
@@ -188,4 +188,4 @@ def test_frames_of_a_video_have_one_size(tmp_path):
   path = trees.coco(tmp_path, count=3, videos=True)
   path.write_text(path.read_text().replace('"width": 40', '"width": 41', 1))
   with pytest.raises(ValueError, match='v0 differ in size'):
-    coco.CocoPanoptic(str(tmp_path), 'val2017')
+    trees.opened(tmp_path)

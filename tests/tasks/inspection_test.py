@@ -10,7 +10,6 @@ from PIL import Image
 import main  # noqa: F401  Registers the experiments.
 from configs import base, loading
 from data import prepare, registry
-from data.datasets import coco
 from tasks import inspection
 
 
@@ -41,7 +40,7 @@ def test_contact_sheet_and_statistics(tmp_path, capsys):
 def test_statistics_are_those_of_the_files(tmp_path):
   """Of examples that are the pictures themselves."""
   trees.coco(tmp_path, count=1)
-  dataset = coco.CocoPanoptic(str(tmp_path), 'val2017')
+  dataset = trees.opened(tmp_path)
   label_map = dataset.example(0)['label_map'].numpy()
   example = {'label_map': label_map, 'num_dropped_segments': 2}
   found = inspection.statistics([example, example], dataset.classes)

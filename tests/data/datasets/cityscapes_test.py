@@ -72,11 +72,8 @@ def test_ground_truth_is_the_official_conversion(tmp_path):
     pixels = np.array(Image.open(path / annotation['file_name'])).astype(int)
     truth = dataset.ground_truth(key)
     np.testing.assert_array_equal(truth.segment_ids, pixels @ [1, 256, 65536])
-    told = [
-      {name: segment[name] for name in ('id', 'category_id', 'iscrowd', 'area')}
-      for segment in annotation['segments_info']
-    ]
-    assert sorted(truth.segments, key=lambda s: s['id']) == told
+    segments = map(maps.Segment.from_json, annotation['segments_info'])
+    assert sorted(truth.segments) == list(segments)
 
 
 def test_score_is_the_official_one(tmp_path):

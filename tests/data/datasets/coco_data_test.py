@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import shared
 import tensorflow as tf
+import trees
 from PIL import Image
 
 from configs import base
 from data import pipeline, registry
-from data.datasets import coco
+from panoptic import maps
 
 _IDS = np.array([[300, 300, 70000], [300, 0, 5], [300, 5, 5]])
 
@@ -57,7 +58,7 @@ def _segments(content):
 
 @pytest.mark.parametrize('cache', [False, True])
 def test_labels_of_hand_written_files(tmp_path, cache):
-  dataset = coco.CocoPanoptic(_write(tmp_path), 'val2017', cache)
+  dataset = trees.opened(_write(tmp_path), 'val2017', cache)
   assert dataset.image_ids == [7, 12]
   assert dataset.num_examples == 2
   example = dataset.example(tf.constant(0, tf.int64))
@@ -74,18 +75,13 @@ def test_labels_of_hand_written_files(tmp_path, cache):
 
 
 def test_host_side_of_hand_written_files(tmp_path):
-  dataset = coco.CocoPanoptic(_write(tmp_path), 'val2017')
+  dataset = trees.opened(_write(tmp_path), 'val2017')
   person, wall = dataset.classes.categories
   assert (person.id, person.name, person.isthing) == (1, 'person', True)
   assert (wall.id, wall.color, wall.isthing) == (199, (9, 8, 7), False)
   truth = dataset.ground_truth(12)
   np.testing.assert_array_equal(truth.segment_ids, _IDS)
-  assert truth.segments[2] == {
-    'id': 70000,
-    'category_id': 1,
-    'iscrowd': 1,
-    'area': 1,
-  }
+  assert truth.segments[2] == maps.Segment(70000, 1, 1, 1)
   assert dataset.image(12).shape == (3, 3, 3)
   assert dataset.file_name(12) == '12.png'
 
@@ -119,21 +115,21 @@ def _drop(key):
 def test_wrong_json_is_refused(tmp_path, changes, message):
   folder = _write(tmp_path, changes)
   with pytest.raises(ValueError, match=f'panoptic_val2017.json.*{message}'):
-    coco.CocoPanoptic(folder, 'val2017')
+    trees.opened(folder, 'val2017')
 
 
 def test_what_is_no_json_is_refused(tmp_path):
   folder = _write(tmp_path)
   (tmp_path / 'annotations/panoptic_val2017.json').write_text('<html>')
   with pytest.raises(ValueError, match='panoptic_val2017.json is not JSON'):
-    coco.CocoPanoptic(folder, 'val2017')
+    trees.opened(folder, 'val2017')
 
 
 def test_missing_folder_is_named(tmp_path):
   with pytest.raises(ValueError, match='data.dir is empty'):
     registry.create(base.Data(name='coco_panoptic'), 'val2017')
   with pytest.raises(FileNotFoundError, match='nowhere does not exist'):
-    coco.CocoPanoptic(str(tmp_path / 'nowhere'), 'val2017')
+    trees.opened(tmp_path / 'nowhere', 'val2017')
 
 
 @pytest.mark.parametrize(
@@ -145,7 +141,7 @@ def test_missing_part_is_named(tmp_path, name):
   folder = _write(tmp_path)
   (tmp_path / name).rename(tmp_path / 'elsewhere')
   with pytest.raises(FileNotFoundError, match=f'{name} does not exist'):
-    coco.CocoPanoptic(folder, 'val2017')
+    trees.opened(folder, 'val2017')
 
 
 @pytest.mark.parametrize(
@@ -154,8 +150,8 @@ def test_missing_part_is_named(tmp_path, name):
 def test_missing_file_is_named(tmp_path, name):
   folder = _write(tmp_path)
   (tmp_path / name).unlink()
-  with pytest.raises(FileNotFoundError, match='lacks 1 of the 2 .* 7.'):
-    coco.CocoPanoptic(folder, 'val2017')
+  with pytest.raises(FileNotFoundError, match=f'lacks 1 of the 2 .*/{name}'):
+    trees.opened(folder, 'val2017')
 
 
 @pytest.mark.parametrize(
@@ -163,7 +159,7 @@ def test_missing_file_is_named(tmp_path, name):
 )
 @pytest.mark.parametrize('keep', [0, 0.8])
 def test_broken_file_is_named_when_read(tmp_path, name, keep):
-  dataset = coco.CocoPanoptic(_write(tmp_path), 'val2017')
+  dataset = trees.opened(_write(tmp_path), 'val2017')
   content = (tmp_path / name).read_bytes()
   (tmp_path / name).write_bytes(content[: int(len(content) * keep)])
   config = base.Experiment()
@@ -182,7 +178,7 @@ def test_broken_file_is_named_when_read(tmp_path, name, keep):
 
 def test_wrong_size_is_named_when_read(tmp_path):
   folder = _write(tmp_path, lambda c: c['images'][1].update(width=4))
-  dataset = coco.CocoPanoptic(folder, 'val2017')
+  dataset = trees.opened(folder, 'val2017')
   with pytest.raises(tf.errors.InvalidArgumentError, match='7.jpg.*size'):
     dataset.example(tf.constant(0, tf.int64))
   with pytest.raises(ValueError, match='7.png: the size'):
@@ -198,7 +194,7 @@ def test_wrong_ids_are_named_when_read(tmp_path, new_id, added):
     else:
       _segments(content)[0]['id'] = new_id
 
-  dataset = coco.CocoPanoptic(_write(tmp_path, change), 'val2017')
+  dataset = trees.opened(_write(tmp_path, change), 'val2017')
   with pytest.raises(tf.errors.InvalidArgumentError, match='7.png.* ids'):
     dataset.example(tf.constant(0, tf.int64))
   with pytest.raises(ValueError, match='7.png: the segment ids'):
@@ -208,7 +204,7 @@ def test_wrong_ids_are_named_when_read(tmp_path, new_id, added):
 @pytest.mark.parametrize('split', ['train2017', 'val2017'])
 def test_real_images_agree_with_their_files(split):
   root = shared.path('data', 'coco_panoptic_mini')
-  dataset = coco.CocoPanoptic(str(root), split)
+  dataset = trees.opened(root, split)
   assert dataset.classes.num_classes == 134
   assert len({c.color for c in dataset.classes.categories}) == 133
   content = json.loads(

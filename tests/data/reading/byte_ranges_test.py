@@ -8,7 +8,7 @@ import tensorflow as tf
 import trees
 from PIL import Image
 
-from data.reading import byte_ranges
+from data.reading import byte_ranges, split_index
 
 
 def _content(path, **kwargs):
@@ -39,7 +39,7 @@ def test_stretches_of_files_are_read_in_any_order(tmp_path, cache):
     path.write_bytes(b''.join(parts[3 * number : 3 * number + 3]) + b'rest')
   lengths = np.array([len(part) for part in parts])
   starts = np.array([0, 5, 13, 0, 14, 31])
-  content = byte_ranges.ByteRanges(
+  content = split_index.ByteRanges(
     (str(tmp_path / '0'), str(tmp_path / '1')),
     np.array([0, 0, 0, 1, 1, 1], np.int32),
     starts,

@@ -1,6 +1,7 @@
 """Tests of preparing data sets and reading them back, on real pieces."""
 
 import collections
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -15,7 +16,7 @@ from PIL import Image
 
 from configs import base
 from data import pipeline, prepare, registry, video_pipeline
-from data.datasets import cityscapes, coco, coco_categories, davis, kitti_step
+from data.datasets import cityscapes, coco_categories, davis, kitti_step
 from data.reading import samples
 from data.tfds import builders, records
 
@@ -53,14 +54,12 @@ def test_folder_tfds_and_own_records_are_the_same(tmp_path):
   builder = tfds.object_detection.Coco(
     data_dir=str(tmp_path / 'tfds'), config='2017_panoptic'
   )
-  builder._make_download_manager = lambda **kwargs: builders._Unpacked(
-    str(root), str(root / 'annotations')
-  )
+  builders.feed(builder, str(root), str(root / 'annotations'))
   builder.download_and_prepare()
   for name in ('coco_panoptic', 'panoptic_folder'):
     prepare.prepare(name, str(root), str(tmp_path / 'own'))
   for split, tfds_split in (('train2017', 'train'), ('val2017', 'validation')):
-    folder = coco.CocoPanoptic(str(root), split)
+    folder = trees.opened(root, split)
     made = _open('coco_panoptic', tmp_path / 'tfds', split)
     _assert_same(folder, made)
     _assert_same(folder, _open('coco_panoptic', tmp_path / 'own', tfds_split))
@@ -72,7 +71,7 @@ def test_folder_tfds_and_own_records_are_the_same(tmp_path):
   config.data.augmentation = base.Augmentation(
     scale_jitter=(1.0, 3.0), color_jitter=1.0
   )
-  sources = (coco.CocoPanoptic(str(root), 'val2017'), made)
+  sources = (trees.opened(root, 'val2017'), made)
   streams = [pipeline.train_dataset(s, config).take(3) for s in sources]
   for a, b in zip(*streams, strict=True):
     for name in a:
@@ -155,7 +154,7 @@ def test_videos_make_clips_and_streams(tmp_path, name, module):
   indices = [b['index'] for b in video_pipeline.eval_dataset(dataset, config)]
   indices = np.concatenate(indices)
   assert sorted(indices[indices >= 0]) == list(range(dataset.num_examples))
-  frames = module.list_frames(str(tmp_path / 'official'), 'train')
+  frames = module.list_split(str(tmp_path / 'official'), 'train').samples
   names = [dataset.file_name(key) for key in dataset.image_ids]
   assert names == [frame.name for frame in frames]
 
@@ -164,7 +163,7 @@ def test_own_videos_are_prepared(tmp_path):
   for split in ('train2017', 'val2017'):
     trees.coco(tmp_path / 'mine', split, count=6, videos=True)
   prepare.prepare('panoptic_folder', str(tmp_path / 'mine'), str(tmp_path))
-  folder = coco.CocoPanoptic(str(tmp_path / 'mine'), 'val2017')
+  folder = trees.opened(tmp_path / 'mine', 'val2017')
   made = _open('panoptic_folder', tmp_path, 'val2017')
   assert made.sequences == {'v0': range(0, 3), 'v1': range(3, 6)}
   _assert_same(folder, made)
@@ -174,7 +173,7 @@ def test_prepared_twice_is_prepared_once(tmp_path, capsys):
   trees.cityscapes(tmp_path / 'official')
   arguments = 'cityscapes', str(tmp_path / 'official'), str(tmp_path / 'data')
   folder = prepare.prepare(*arguments)
-  assert 'train: 2 pictures, 12 segments, 2 of them' in capsys.readouterr().out
+  assert 'train: 2 images, 12 segments, 2 of them' in capsys.readouterr().out
   written = {p: p.stat().st_mtime_ns for p in pathlib.Path(folder).iterdir()}
   assert prepare.prepare(*arguments) == folder
   assert 'prepared already' in capsys.readouterr().out
@@ -191,15 +190,15 @@ def test_a_stopped_check_goes_on(tmp_path, capsys, monkeypatch):
   path.write_bytes(good[: len(good) // 2])
   with pytest.raises(ValueError, match=f'{path.name}: .*broken'):
     prepare.prepare(*arguments)
-  assert not records.find('cityscapes', str(tmp_path / 'data'))
+  assert not records.find(cityscapes.SPEC, str(tmp_path / 'data'))
   path.write_bytes(good)
   checked = []
   find = cityscapes.find_segments
-  monkeypatch.setattr(
-    builders.CityscapesPanoptic,
-    'find_segments',
-    staticmethod(lambda *args: checked.append(args) or find(*args)),
+  counting = dataclasses.replace(
+    cityscapes.SPEC,
+    find_segments=lambda *args: checked.append(args) or find(*args),
   )
+  monkeypatch.setattr(cityscapes, 'SPEC', counting)
   prepare.prepare(*arguments)
   assert '3 of 4 were checked before' in capsys.readouterr().out
   assert len(checked) == 1
@@ -216,7 +215,7 @@ def test_skip_bad_leaves_out_and_lists(tmp_path, capsys):
     'cityscapes', str(tmp_path / 'official'), str(tmp_path / 'data'), True
   )
   told = capsys.readouterr().err
-  assert 'left out 1 bad frames' in told and path.name in told
+  assert 'left out 1 bad images' in told and path.name in told
   dataset = _open('cityscapes', tmp_path / 'data', 'train')
   assert dataset.num_examples == 1
   assert dataset.file_name(dataset.image_ids[0]).startswith('bochum')
@@ -274,7 +273,7 @@ def test_skip_bad_leaves_out_frames_that_lack_a_file(
     prepare.prepare(kind, str(root), data)
   prepare.prepare(kind, str(root), data, True)
   told = capsys.readouterr().err
-  assert 'left out 1 bad frames' in told and f'{path} does not exist' in told
+  assert 'left out 1 bad images' in told and f'{path} does not exist' in told
   assert _open(kind, data, split).num_examples == left
 
 
@@ -341,10 +340,10 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
     raise OSError('no space left on device')
 
   with monkeypatch.context() as patch:
-    patch.setattr(builders.CityscapesPanoptic, '_generate_examples', fail)
+    patch.setattr(builders.PackedSamples, '_generate_examples', fail)
     with pytest.raises(OSError, match='no space'):
       prepare.prepare(*arguments)
-  assert records.find('cityscapes', str(data_dir)) is None
+  assert records.find(cityscapes.SPEC, str(data_dir)) is None
   prepare.prepare(*arguments)
   assert os.listdir(data_dir / 'cityscapes_panoptic') == ['1.0.0']
 
@@ -353,8 +352,11 @@ def test_unprepared_sets_name_the_command(tmp_path):
   with pytest.raises(FileNotFoundError, match='--dataset=davis') as error:
     _open('davis', tmp_path, 'val')
   assert '\n' not in str(error.value)
-  with pytest.raises(ValueError, match='set data.source=tfds'):
-    registry.create(base.Data(name='davis', dir=str(tmp_path)), 'val')
+  with pytest.raises(FileNotFoundError, match='neither.*ImageSets/') as error:
+    registry.create(
+      base.Data(name='davis', dir=str(tmp_path), source=''), 'val'
+    )
+  assert '\n' not in str(error.value)
 
 
 def test_an_unknown_split_is_named(tmp_path):

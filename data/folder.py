@@ -1,0 +1,214 @@
+"""Splits read straight from the official folder of a data set.
+
+The first start lists the folder, checks it, and keeps an index of the split
+(see `data.reading.index_file`); later ones only look whether it still fits.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from data import verify
+from data.reading import index_file, paths, samples, split_index
+from data.reading import spec as spec_lib
+from panoptic import classes as classes_lib
+from panoptic import maps
+
+_VERSION = 1  # Of the index.
+
+
+def open_split(
+  spec: spec_lib.FileSpec, root: str, split: str
+) -> split_index.SplitIndex:
+  """Opens a split.
+
+  Where the labels themselves say the segments, each is decoded once for the
+  index. Where an annotation does, only it is read, and all files of it must be
+  there.
+
+  Args:
+    spec: The data set.
+    root: Its folder.
+    split: One of its splits.
+
+  Raises:
+    FileNotFoundError: If a folder or a file is missing.
+    PermissionError: If one may not be read.
+    ValueError: If annotations or labels are wrong.
+  """
+  name = f'.pix2seq_d-{spec.name}-{split}'
+  listed: samples.Listing | None = None
+  annotation = ''
+  if spec.tree.annotation:
+    annotation = spec.tree.annotation(root, split)
+    stamp = _stamp([annotation])
+  else:
+    listed = _checked(spec.tree.list_split(root, split))
+    stamp = _stamp(
+      [path for s in listed.samples for path in (s.image, s.labels)]
+    )
+  arrays = index_file.load(root, name, stamp)
+  if arrays is not None:
+    content = _from_arrays(arrays, spec, root)
+  else:
+    listed = listed or _checked(spec.tree.list_split(root, split))
+    content = _make(spec, split, listed)
+  if annotation:
+    _require_files(root, annotation, content)
+  if arrays is None:
+    index_file.save(root, name, {**stamp, **_to_arrays(content, root)})
+  return content
+
+
+def list_splits(
+  spec: spec_lib.FileSpec, root: str
+) -> dict[str, samples.Listing]:
+  """All splits of a folder, whose files may be missing.
+
+  Raises:
+    FileNotFoundError, PermissionError, ValueError: On the first thing that is
+      wrong with folders and annotations.
+  """
+  paths.require(root, 'give the root of the official files')
+  splits = spec.tree.splits(root)
+  if not splits:
+    raise FileNotFoundError(
+      f'{root} has no {spec.tree.layout}: it must be the root of the official '
+      'files' + paths.nearby(root, spec.tree.is_root)
+    )
+  return {
+    split: _checked(spec.tree.list_split(root, split)) for split in splits
+  }
+
+
+def _checked(listed: samples.Listing) -> samples.Listing:
+  """Raises ValueError if two samples have one name."""
+  images: dict[str, str] = {}
+  for sample in listed.samples:
+    if sample.name in images:
+      raise ValueError(
+        f'{images[sample.name]} and {sample.image} are one image by name, '
+        f'{sample.name}: remove one of them'
+      )
+    images[sample.name] = sample.image
+  return listed
+
+
+def _make(
+  spec: spec_lib.FileSpec, split: str, listed: samples.Listing
+) -> split_index.SplitIndex:
+  """The index of a listing, whose labels are read if there is no annotation."""
+  sizes: list[tuple[int, int]] = []
+  segments: list[Sequence[maps.Segment]] = []
+  if spec.tree.annotation is None:
+    found = verify.check(
+      {split: listed.samples},
+      spec.encoding,
+      spec.find_segments,
+      decode_images=False,
+    )
+    for sample in listed.samples:
+      key = samples.key(split, sample)
+      sizes.append(found.sizes[key])
+      segments.append(found.segments[key])
+  else:
+    for sample in listed.samples:
+      sizes.append(sample.size or (0, 0))
+      segments.append(sample.segments or ())
+  classes = listed.classes or spec.classes
+  if classes is None:
+    raise ValueError(f'{spec.name} and its folder have no class table: add one')
+  splits, table = split_index.flatten(segments)
+  names, sequence = split_index.number_sequences(
+    [sample.sequence for sample in listed.samples]
+  )
+  return split_index.SplitIndex(
+    classes=classes,
+    encoding=spec.encoding,
+    images=split_index.ByteRanges.whole_files(
+      [sample.image for sample in listed.samples]
+    ),
+    labels=split_index.ByteRanges.whole_files(
+      [sample.labels for sample in listed.samples]
+    ),
+    names=tuple(sample.name for sample in listed.samples),
+    image_ids=np.array([s.image_id for s in listed.samples], np.int64),
+    sizes=np.array(sizes, np.int32).reshape(-1, 2),
+    splits=splits,
+    segments=table,
+    sequences=names,
+    sequence=sequence,
+  )
+
+
+def _require_files(
+  root: str, annotation: str, content: split_index.SplitIndex
+) -> None:
+  """Raises FileNotFoundError if an image or a label file is missing."""
+  for files in (content.images.paths, content.labels.paths):
+    missing = paths.missing(files)
+    if missing:
+      raise FileNotFoundError(
+        f'{root} lacks {len(missing)} of the {len(files)} files that '
+        f'{annotation} names, the first being {missing[0]}'
+      )
+
+
+def _stamp(files: Sequence[str]) -> dict[str, np.ndarray]:
+  """What changes when one of the files does."""
+  found = [stamp or (-1, -1) for stamp in paths.stamps(files)]
+  return {
+    'version': np.array(_VERSION),
+    'stamp_names': np.array([os.path.basename(path) for path in files]),
+    'stamp': np.array(found, np.int64),
+  }
+
+
+def _to_arrays(
+  content: split_index.SplitIndex, root: str
+) -> dict[str, np.ndarray]:
+  """The arrays to be kept; paths are relative, so that a folder may move."""
+  sequence = content.sequence
+  return {
+    'classes': np.array(content.classes.to_json()),
+    'images': _relative(content.images.paths, root),
+    'labels': _relative(content.labels.paths, root),
+    'names': np.array(content.names),
+    'image_ids': content.image_ids,
+    'sizes': content.sizes,
+    'splits': content.splits,
+    'segments': content.segments,
+    'sequences': np.array(content.sequences, str),
+    'sequence': np.zeros([0], np.int32) if sequence is None else sequence,
+  }
+
+
+def _from_arrays(
+  arrays: Mapping[str, np.ndarray], spec: spec_lib.FileSpec, root: str
+) -> split_index.SplitIndex:
+  """The inverse of `_to_arrays`."""
+  images, labels = (
+    split_index.ByteRanges.whole_files(
+      [os.path.join(root, path) for path in arrays[part].tolist()]
+    )
+    for part in ('images', 'labels')
+  )
+  sequences = tuple(arrays['sequences'].tolist())
+  return split_index.SplitIndex(
+    classes=classes_lib.ClassTable.from_json(str(arrays['classes'])),
+    encoding=spec.encoding,
+    images=images,
+    labels=labels,
+    names=tuple(arrays['names'].tolist()),
+    image_ids=arrays['image_ids'],
+    sizes=arrays['sizes'],
+    splits=arrays['splits'],
+    segments=arrays['segments'],
+    sequences=sequences,
+    sequence=arrays['sequence'] if sequences else None,
+  )
+
+
+def _relative(files: Sequence[str], root: str) -> np.ndarray:
+  return np.array([path.removeprefix(os.path.join(root, '')) for path in files])

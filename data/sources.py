@@ -1,0 +1,64 @@
+"""Where the files of a data set lie: in a folder, or in TFDS records."""
+
+import os
+
+from data import folder
+from data.reading import paths, split_index
+from data.reading import spec as spec_lib
+from data.tfds import records
+
+FOLDER, TFDS = 'folder', 'tfds'
+# Values of `data.source`; '' lets the content of `data.dir` decide.
+SOURCES = ('', FOLDER, TFDS)
+
+
+def open_split(
+  spec: spec_lib.FileSpec, root: str, split: str, source: str = ''
+) -> split_index.SplitIndex:
+  """Opens a split.
+
+  Args:
+    spec: The data set.
+    root: `data.dir`, the official folder or TFDS' data directory.
+    split: One of its splits.
+    source: `FOLDER` or `TFDS`; '': as `root` holds one of the two.
+
+  Raises:
+    FileNotFoundError: If `root` holds neither, or files are missing.
+    PermissionError: If some may not be read.
+    ValueError: If `root` holds both, or if the data are wrong.
+  """
+  if not root:
+    raise ValueError(
+      f'data.dir is empty: set it to the folder of {spec.name}, which holds '
+      f'{spec.tree.layout}'
+    )
+  root = os.path.expanduser(root)
+  if (source or _find(spec, root)) == TFDS:
+    return records.open_split(spec, root, split)
+  return folder.open_split(spec, root, split)
+
+
+def _find(spec: spec_lib.FileSpec, root: str) -> str:
+  """The one of `FOLDER` and `TFDS` that a folder holds."""
+  packed = records.find(spec, root)
+  if spec.tree.is_root(root):
+    if packed:
+      raise ValueError(
+        f'{root} holds both the official files of {spec.name} and records of '
+        f'them, {packed}: choose by data.source=folder or data.source=tfds'
+      )
+    return FOLDER
+  if packed:
+    return TFDS
+  if not paths.exists(root):
+    raise FileNotFoundError(
+      f'{root} does not exist: set data.dir to the folder of {spec.name}, '
+      f'which holds {spec.tree.layout}'
+    )
+  raise FileNotFoundError(
+    f'{root} holds neither the official files of {spec.name} '
+    f'({spec.tree.layout}) nor TFDS records of them ({spec.records.folder}/): '
+    'set data.dir to the one or the other'
+    + paths.nearby(root, spec.tree.is_root)
+  )
