@@ -16,7 +16,8 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import Dict, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from absl import app, flags
 
@@ -45,13 +46,14 @@ def experiment(
   config.data.augmentation = base.Augmentation(
     scale_jitter=(1.0, 3.0), color_jitter=1.0
   )
-  config.model.image_size = tuple(size)
-  config.model.mask_size = tuple(side // 2 for side in size)
+  height, width = size
+  config.model.image_size = height, width
+  config.model.mask_size = height // 2, width // 2
   config.training.batch_size = config.evaluation.batch_size = batch_size
   return config
 
 
-def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
+def measure(config, split: str, what: str, seconds: float) -> dict[str, float]:
   """Measures in this process, with all cores that it may use.
 
   Args:
@@ -72,7 +74,7 @@ def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
   cores = len(os.sched_getaffinity(0))
   before = _resident()
   batch_size = config.training.batch_size
-  dataset = registry.create(config.data, split)
+  dataset: Any = registry.create(config.data, split)
   videos = bool(dataset.sequences)
   config.model.past_masks = len(config.data.past_frames) if videos else 0
   if what == 'training':
@@ -108,7 +110,7 @@ def _resident() -> float:
   return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _in_process(what: str, cores: int) -> Dict[str, float]:
+def _in_process(what: str, cores: int) -> dict[str, float]:
   """Measures in a process of its own, on so many cores."""
   chosen = sorted(os.sched_getaffinity(0))[:cores]
   process = subprocess.run(
@@ -139,7 +141,7 @@ def _define_flags() -> None:
   flags.DEFINE_string('one', '', 'For a process that measures: what.')
 
 
-def _measure_here(values) -> Dict[str, float]:
+def _measure_here(values) -> dict[str, float]:
   """Measures what the flags of this process say."""
   import tensorflow as tf
 
@@ -172,7 +174,7 @@ def main(argv) -> None:
     if cores > available:
       print(f'{cores:5d}  left out: there are {available}')
       continue
-    found = {what: [] for what in _WHAT}
+    found: dict[str, list] = {what: [] for what in _WHAT}
     for _ in range(values.rounds):
       for what in _WHAT:
         found[what].append(_in_process(what, cores))

@@ -11,6 +11,7 @@ under their name only when all of them are written.
 
 import os
 import shutil
+import sys
 from collections.abc import Collection, Mapping, Sequence
 
 from absl import app, flags
