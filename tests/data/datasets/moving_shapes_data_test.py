@@ -35,9 +35,9 @@ def test_videos_follow_the_protocol():
     truth.segment_ids, found['label_map'][8, ..., 1]
   )
   for segment in truth.segments:
-    inside = truth.segment_ids == segment['id']
-    assert segment['area'] == inside.sum() > 0
-    assert (found['label_map'][8][inside, 0] == segment['category_id']).all()
+    inside = truth.segment_ids == segment.id
+    assert segment.area == inside.sum() > 0
+    assert (found['label_map'][8][inside, 0] == segment.category_id).all()
 
 
 def test_a_number_is_the_same_thing_in_all_frames():

@@ -85,9 +85,9 @@ def test_ground_truth_counts_the_pixels(hard):
   label_map = _scenes(hard, [3])['label_map'][0]
   np.testing.assert_array_equal(truth.segment_ids, label_map[..., 1])
   for segment in truth.segments:
-    inside = truth.segment_ids == segment['id']
-    assert segment['area'] == inside.sum()
-    assert (label_map[..., 0][inside] == segment['category_id']).all()
+    inside = truth.segment_ids == segment.id
+    assert segment.area == inside.sum()
+    assert (label_map[..., 0][inside] == segment.category_id).all()
 
 
 def test_easiest_and_plainest_scene():
