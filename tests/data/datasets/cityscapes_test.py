@@ -92,15 +92,18 @@ def test_score_is_the_official_one(tmp_path):
     ids[ids == 24] = 24001  # Persons in the group become one of them.
     ids[ids == 0] = 7
     segments = [
-      {'id': int(i), 'category_id': int(i if i < 1000 else i // 1000)}
+      maps.Segment(int(i), int(i if i < 1000 else i // 1000))
       for i in np.unique(ids)
     ]
-    quality.update(truth, panoptic_quality.PanopticMap(ids, segments))
+    quality.update(truth, maps.PanopticMap(ids, segments))
     trees.png(tmp_path / 'predicted' / annotation['file_name'], trees.rgb(ids))
     matched.append(
       (
         annotation,
-        {'file_name': annotation['file_name'], 'segments_info': segments},
+        {
+          'file_name': annotation['file_name'],
+          'segments_info': [s._asdict() for s in segments],
+        },
       )
     )
   categories = {c['id']: c for c in official['categories']}
@@ -112,7 +115,7 @@ def test_score_is_the_official_one(tmp_path):
     categories,
   )
   expected = tool.average_pq(stat, categories)
-  result = quality.result()
+  result = quality.details()
   assert 0 < expected['All']['pq'] < 1
   for group in ('All', 'Things', 'Stuff'):
     for name in ('pq', 'sq', 'rq'):
