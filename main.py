@@ -5,21 +5,14 @@
 """
 
 import os
-import re
-import sys
 
-import tensorflow as tf
 from absl import app, flags
 
-from configs import (  # noqa: F401  Experiments register themselves.
-  cityscapes,
-  coco,
-  moving_shapes,
-  shapes,
-  validation,
-  video,
-)
-from training import evaluation, experiment, run
+from configs import base, loading
+from models import checkpoints
+from panoptic import command_line
+from tasks import factory, inspection, predict
+from training import evaluation, log, run, state, validation
 from training import strategy as strategy_lib
 
 _MODES = (
@@ -66,7 +59,7 @@ _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of any error.')
 
 
 def _run() -> None:
-  config = experiment.load(
+  config = loading.load(
     _EXPERIMENT.value, _CONFIG_FILE.value, _PARAMS_OVERRIDE.value
   )
   validation.validate(config)
@@ -74,108 +67,64 @@ def _run() -> None:
     raise ValueError(
       f'--output={_OUTPUT.value} is a file: name a folder to be written.'
     )
-  if _MODE.value == 'predict':
-    _predict(config)
-    return
   if _MODE.value == 'inspect':
-    from tasks import inspection
-
     inspection.run(config, _OUTPUT.value, _NUM_EXAMPLES.value)
-    return
-  if not _MODEL_DIR.value:
-    raise ValueError(f'--mode={_MODE.value} needs --model_dir.')
-  strategy = strategy_lib.create(
-    _STRATEGY.value, _TPU.value, _NUM_VIRTUAL_DEVICES.value
-  )
-  print(strategy_lib.describe(strategy), flush=True)
-  validation.validate(
-    config, strategy.num_replicas_in_sync, evaluates=_MODE.value != 'train'
-  )
-  from tasks import factory
-
-  is_chief = strategy_lib.is_chief(strategy)
-  results_dir = os.path.join(_MODEL_DIR.value, 'results') if is_chief else ''
-  if config.evaluation.write_results and '://' in results_dir:
-    raise ValueError(
-      f'evaluation.write_results writes to a local disk, not to {results_dir}; '
-      'copy the checkpoint, and evaluate it there by --checkpoint.'
-    )
-  task = factory.create(config, results_dir)
-  # What is wrong with the data is said before a model is built.
-  if _MODE.value in ('train', 'train_and_eval'):
-    task.dataset(config.data.train_split)
-  if _MODE.value != 'train':
-    task.dataset(config.data.eval_split)
-  if _MODE.value == 'eval':
-    evaluation.evaluate(task, strategy, _MODEL_DIR.value, _CHECKPOINT.value)
-  elif _MODE.value == 'continuous_eval':
-    evaluation.continuous_eval(task, strategy, _MODEL_DIR.value, _TIMEOUT.value)
+  elif _MODE.value == 'predict':
+    _predict(config)
   else:
-    with_evaluation = _MODE.value == 'train_and_eval'
-    run.train(task, strategy, _MODEL_DIR.value, with_evaluation)
+    _train_or_evaluate(config)
 
 
-def _predict(config) -> None:
-  from tasks import predict, predict_video
-  from training import checkpointing, state
-
+def _predict(config: base.Experiment) -> None:
   if _STRATEGY.value != 'one_device':
     raise ValueError('--mode=predict runs with --strategy=one_device.')
-  path = checkpointing.find(_CHECKPOINT.value, _MODEL_DIR.value)
+  path = checkpoints.find_or_newest(_CHECKPOINT.value, _MODEL_DIR.value)
   if path is None and not config.training.init_checkpoint:
     raise FileNotFoundError(
       'There is no checkpoint to predict with; give --checkpoint, the '
       '--model_dir of a run, or training.init_checkpoint.'
     )
   if path:
-    experiment.check_same_model(config, os.path.dirname(path))
+    loading.check_same_model(config, os.path.dirname(path))
   state.prepare(config.training, strategy_lib.create('one_device'))
-  run_task = predict_video.run if config.task == 'video' else predict.run
-  run_task(config, _INPUT.value, _OUTPUT.value, path)
+  predict.run(config, _INPUT.value, _OUTPUT.value, path)
+
+
+def _train_or_evaluate(config: base.Experiment) -> None:
+  mode, model_dir = _MODE.value, _MODEL_DIR.value
+  if not model_dir:
+    raise ValueError(f'--mode={mode} needs --model_dir.')
+  strategy = strategy_lib.create(
+    _STRATEGY.value, _TPU.value, _NUM_VIRTUAL_DEVICES.value
+  )
+  log.log(strategy_lib.describe(strategy))
+  validation.validate(
+    config, strategy.num_replicas_in_sync, evaluates=mode != 'train'
+  )
+  is_chief = strategy_lib.is_chief(strategy)
+  results_dir = os.path.join(model_dir, 'results') if is_chief else ''
+  if config.evaluation.write_results and '://' in results_dir:
+    raise ValueError(
+      f'evaluation.write_results writes to a local disk, not to {results_dir}; '
+      'copy the checkpoint, and evaluate it there by --checkpoint.'
+    )
+  task = factory.create(config, results_dir)
+  # Errors in the data are found before a model is built.
+  if mode in ('train', 'train_and_eval'):
+    task.dataset(config.data.train_split)
+  if mode != 'train':
+    task.dataset(config.data.eval_split)
+  if mode == 'eval':
+    evaluation.evaluate(task, strategy, model_dir, _CHECKPOINT.value)
+  elif mode == 'continuous_eval':
+    evaluation.continuous_eval(task, strategy, model_dir, _TIMEOUT.value)
+  else:
+    run.train(task, strategy, model_dir, evaluate=mode == 'train_and_eval')
 
 
 def main(argv) -> None:
-  """Runs the flags' mode; an error of the user's is one line, not a trace."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Not a flag: {argv[1]!r}.')
-  try:
-    _run()
-  except (
-    *(ValueError, KeyError, FloatingPointError),
-    *(FileNotFoundError, PermissionError, NotADirectoryError),
-  ) as error:
-    # str() of a KeyError is its repr.
-    message = error.args[0] if isinstance(error, KeyError) else str(error)
-    # Our own messages are one line; others need their traceback.
-    if _DEBUG.value or not message or '\n' in message.strip():
-      raise
-    sys.exit(f'FATAL: {message}')
-  except tf.errors.InvalidArgumentError as error:
-    # What an input pipeline asserts stands in brackets: "[path: reason]".
-    found = re.search(r'assertion failed: \[(.*?)\]', error.message)
-    # The decoders do not say which file it was.
-    damaged = re.search(
-      r'jpeg::Uncompress failed|Invalid (PNG|JPEG) data', error.message
-    )
-    if _DEBUG.value or not (found or damaged):
-      raise
-    if found:
-      sys.exit(f'FATAL: {found[1]}')
-    sys.exit(
-      f'FATAL: A file of the data is damaged ({damaged[0]}): "python -m '
-      'data.check --all --dir=..." on their folder names it; fetch it again.'
-    )
-  except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError) as error:
-    # A file that went away, or that may not be read: "path; reason".
-    found = re.search(
-      r'(\S+); (No such file or directory|Permission denied)', error.message
-    )
-    if _DEBUG.value or not found:
-      raise
-    mend = 'put it back'
-    if isinstance(error, tf.errors.PermissionDeniedError):
-      mend = 'change its permissions, or use another folder'
-    sys.exit(f'FATAL: {found[1]} cannot be used: {found[2]}; {mend}.')
+  """Runs the mode of the flags."""
+  command_line.run(argv, _run, debug=_DEBUG.value)
 
 
 if __name__ == '__main__':

@@ -16,7 +16,8 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import Dict, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from absl import app, flags
 
@@ -33,7 +34,7 @@ def experiment(
   Args:
     name: `data.name`.
     folder: `data.dir`.
-    source: `data.source`; '' for what the data set is read from as a rule.
+    source: `data.source`; '' lets the content of `folder` decide.
     size: Height and width of the inputs; masks have half of them.
     batch_size: Of training and evaluation.
   """
@@ -41,18 +42,18 @@ def experiment(
 
   config = base.Experiment()
   config.data.name, config.data.dir = name, folder
-  of_folder = 'folder' if name == 'coco_panoptic' else 'tfds'
-  config.data.source = source or of_folder
+  config.data.source = source
   config.data.augmentation = base.Augmentation(
     scale_jitter=(1.0, 3.0), color_jitter=1.0
   )
-  config.model.image_size = tuple(size)
-  config.model.mask_size = tuple(side // 2 for side in size)
+  height, width = size
+  config.model.image_size = height, width
+  config.model.mask_size = height // 2, width // 2
   config.training.batch_size = config.evaluation.batch_size = batch_size
   return config
 
 
-def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
+def measure(config, split: str, what: str, seconds: float) -> dict[str, float]:
   """Measures in this process, with all cores that it may use.
 
   Args:
@@ -67,25 +68,25 @@ def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
   """
   import tensorflow as tf
 
-  from data import blobs, clips, datasets, pipeline
+  from data import pipeline, registry, video_pipeline
+  from data.reading import byte_ranges
 
   cores = len(os.sched_getaffinity(0))
   before = _resident()
   batch_size = config.training.batch_size
-  dataset = datasets.create(config.data, split)
+  dataset: Any = registry.create(config.data, split)
   videos = bool(dataset.sequences)
+  config.model.past_masks = len(config.data.past_frames) if videos else 0
   if what == 'training':
-    make = clips.train_clips if videos else pipeline.train_dataset
-    batches = make(dataset, config)
+    batches = pipeline.train_dataset(dataset, config)
   elif what == 'evaluation':
-    make = clips.eval_frames if videos else pipeline.eval_dataset
-    batches = make(dataset, config).repeat()
+    evaluation = video_pipeline if videos else pipeline
+    batches = evaluation.eval_dataset(dataset, config).repeat()
   else:
 
     def decode(index):
-      source = dataset.encoded_image(index)
-      whole = tf.concat([[0, 0], source['size']], axis=0)
-      image = blobs.decode_window(source['image'], whole)
+      whole = tf.concat([[0, 0], dataset.lazy_example(index).size], axis=0)
+      image = byte_ranges.decode_window(dataset.encoded_image(index), whole)
       # Shapes alone are passed on: copying pictures is not decoding them.
       return tf.shape(image), tf.shape(dataset.label_pixels(index))
 
@@ -109,7 +110,7 @@ def _resident() -> float:
   return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _in_process(what: str, cores: int) -> Dict[str, float]:
+def _in_process(what: str, cores: int) -> dict[str, float]:
   """Measures in a process of its own, on so many cores."""
   chosen = sorted(os.sched_getaffinity(0))[:cores]
   process = subprocess.run(
@@ -127,7 +128,9 @@ def _define_flags() -> None:
   # Not at import: other programs that use this module have their own flags.
   flags.DEFINE_string('dataset', 'coco_panoptic', 'data.name.')
   flags.DEFINE_string('dir', None, 'data.dir.', required=True)
-  flags.DEFINE_string('source', '', 'data.source; "": as a rule.')
+  flags.DEFINE_string(
+    'source', '', 'data.source; "": the content of the folder decides.'
+  )
   flags.DEFINE_string('split', '', 'Of the data set; "": training.')
   flags.DEFINE_list('size', ['256', '256'], 'Height and width of inputs.')
   flags.DEFINE_integer('batch_size', 16, 'Examples in a batch.')
@@ -138,7 +141,7 @@ def _define_flags() -> None:
   flags.DEFINE_string('one', '', 'For a process that measures: what.')
 
 
-def _measure_here(values) -> Dict[str, float]:
+def _measure_here(values) -> dict[str, float]:
   """Measures what the flags of this process say."""
   import tensorflow as tf
 
@@ -171,7 +174,7 @@ def main(argv) -> None:
     if cores > available:
       print(f'{cores:5d}  left out: there are {available}')
       continue
-    found = {what: [] for what in _WHAT}
+    found: dict[str, list] = {what: [] for what in _WHAT}
     for _ in range(values.rounds):
       for what in _WHAT:
         found[what].append(_in_process(what, cores))

@@ -20,7 +20,8 @@ import time
 import numpy as np
 from absl import app, flags
 
-from metrics import panoptic_files, panoptic_quality, png_maps
+from metrics import panoptic_quality
+from panoptic import classes, maps, png, result_files
 
 _IMAGES = flags.DEFINE_integer('images', 30, 'Number of images.', lower_bound=1)
 _SPECKLE = flags.DEFINE_float(
@@ -30,7 +31,7 @@ _SPECKLE = flags.DEFINE_float(
 _HEIGHT, _WIDTH, _SEGMENTS = 480, 640, 12
 _ROUNDS = 3
 _CATEGORIES = [
-  panoptic_quality.Category(i, f'category {i}', i <= 6) for i in range(1, 13)
+  classes.Category(i, f'category {i}', i <= 6) for i in range(1, 13)
 ]
 
 
@@ -38,7 +39,7 @@ def blobs(centers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
   """Returns int64 [480, 640]: the nearest center, bent by a few waves."""
   y, x = np.mgrid[:_HEIGHT, :_WIDTH].astype(np.float32)
   fy, fx, phase = rng.uniform(
-    [[0.01], [0.01], [0]], [[0.08], [0.08], [6]], [3, 4]
+    [[0.01], [0.01], [0.0]], [[0.08], [0.08], [6.0]], [3, 4]
   )
   for f, g, p in zip(fy, fx, phase, strict=True):
     x, y = x + 8 * np.sin(f * y + p), y + 8 * np.sin(g * x + p)
@@ -54,17 +55,14 @@ def make_pair(rng: np.random.Generator, speckle: float):
   noisy = rng.random(pred_index.shape) < speckle
   pred_index[noisy] = rng.integers(0, _SEGMENTS, noisy.sum())
   category = rng.integers(1, len(_CATEGORIES) + 1, _SEGMENTS)
-  maps = []
+  pair = []
   for index in (gt_index, pred_index):
     ids = rng.choice(2**24 - 1, _SEGMENTS, replace=False) + 1
     segments = [
-      {'id': int(ids[k]), 'category_id': int(category[k])}
-      for k in np.unique(index)
+      maps.Segment(int(ids[k]), int(category[k])) for k in np.unique(index)
     ]
-    maps.append(
-      panoptic_quality.PanopticMap(ids[index].astype(np.int32), segments)
-    )
-  return maps
+    pair.append(maps.PanopticMap(ids[index].astype(np.int32), segments))
+  return pair
 
 
 class OfficialModels:
@@ -75,11 +73,11 @@ class OfficialModels:
 
     self._metric = official.PanopticQuality(len(_CATEGORIES) + 1, 0, 256, 2**24)
 
-  def prepare(self, panoptic_map: panoptic_quality.PanopticMap):
+  def prepare(self, panoptic_map: maps.PanopticMap):
     masks = np.zeros([2, _HEIGHT, _WIDTH], np.uint16)
     for number, segment in enumerate(panoptic_map.segments, start=1):
-      where = panoptic_map.segment_ids == segment['id']
-      masks[:, where] = [[segment['category_id']], [number]]
+      where = panoptic_map.segment_ids == segment.id
+      masks[:, where] = [[segment.category_id], [number]]
     return {'category_mask': masks[0], 'instance_mask': masks[1]}
 
   def update(self, gt, pred) -> None:
@@ -118,11 +116,11 @@ def _write(folder: pathlib.Path, pairs) -> dict[str, list]:
   annotations = {}
   for side, name in enumerate(('gt', 'pred')):
     json_path = folder / f'{name}.json'
-    with panoptic_files.ResultWriter(
+    with result_files.CocoResults(
       folder / name, json_path, _CATEGORIES
     ) as writer:
       for i, pair in enumerate(pairs):
-        writer.add(i, f'{i}.png', *pair[side])
+        writer.add(i, f'{i}.png', pair[side])
     annotations[name] = json.loads(json_path.read_text())['annotations']
   return annotations
 
@@ -140,6 +138,13 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
   rng = np.random.default_rng(0)
   pairs = [make_pair(rng, speckle) for _ in range(images)]
   annotations = _write(folder, pairs)
+  listed = {
+    side: [
+      [maps.Segment.from_json(s) for s in image['segments_info']]
+      for image in images_of_side
+    ]
+    for side, images_of_side in annotations.items()
+  }
   in_memory = panoptic_quality.PanopticQuality(_CATEGORIES)
   from_files = panoptic_quality.PanopticQuality(_CATEGORIES)
   models = _optional(OfficialModels)
@@ -147,17 +152,16 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
 
   def decode(i):
     return [
-      png_maps.read_png(folder / side / f'{i}.png') for side in ('gt', 'pred')
+      png.read_ids(folder / side / f'{i}.png', png.COCO)
+      for side in ('gt', 'pred')
     ]
 
   def score_files(i):
-    maps = decode(i)
-    from_files.update(
-      *(
-        panoptic_quality.PanopticMap(ids, annotations[side][i]['segments_info'])
-        for ids, side in zip(maps, ('gt', 'pred'), strict=True)
-      )
+    truth, prediction = (
+      maps.PanopticMap(ids, listed[side][i])
+      for ids, side in zip(decode(i), ('gt', 'pred'), strict=True)
     )
+    from_files.update(truth, prediction)
 
   methods = {
     'ours, in memory': lambda i: in_memory.update(*pairs[i]),
@@ -173,7 +177,7 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
     methods['panopticapi, from files'] = lambda i: coco.update(
       annotations['gt'][i], annotations['pred'][i]
     )
-  times = {name: [] for name in methods}
+  times: dict[str, list[float]] = {name: [] for name in methods}
   for name, method in _ROUNDS * list(methods.items()):
     for i in range(images):
       start = time.perf_counter()
@@ -182,7 +186,7 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
   medians = {name: statistics.median(t) for name, t in times.items()}
   for name, median in medians.items():
     print(f'{name:36}{median:8.2f} ms/image')
-  ours = in_memory.result()['All']['pq']
+  ours = in_memory.details()['All']['pq']
   if models:
     ratio = (
       medians['tf-models-official, in memory'] / medians['ours, in memory']
@@ -193,7 +197,7 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
     ratio = medians['panopticapi, from files'] / medians['ours, from files']
     print(f'from files, panopticapi / ours: {ratio:.1f}')
     np.testing.assert_allclose(coco.pq(), ours, rtol=1e-9)
-  np.testing.assert_allclose(from_files.result()['All']['pq'], ours, rtol=0)
+  np.testing.assert_allclose(from_files.details()['All']['pq'], ours, rtol=0)
   print(f'PQ {100 * ours:.2f}, the same by all')
 
 

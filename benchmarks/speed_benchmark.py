@@ -9,11 +9,12 @@ counted from their shapes; peaks are the best of several sizes of one operation.
 Times are the best of several runs, for another process can only add to them.
 """
 
+import functools
 import gc
 import math
 import resource
 import time
-from typing import Callable, Dict, List, Optional
+from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras
@@ -88,7 +89,7 @@ def _convolution(data: tf.Tensor, kernel: tf.Tensor) -> int:
 
 def _einsum(op: tf.Operation) -> int:
   labels = op.get_attr('equation').decode().split('->')[0].split(',')
-  sizes = {}
+  sizes: dict[str, int] = {}
   for axes, x in zip(labels, op.inputs, strict=True):
     sizes.update(zip(axes, x.shape, strict=True))
   return math.prod(sizes.values())
@@ -99,7 +100,7 @@ def _matmul(op: tf.Operation, transposed: str) -> int:
   return math.prod(op.outputs[0].shape) * inner
 
 
-_MULTIPLY_ADDS: Dict[str, Callable[[tf.Operation], int]] = {
+_MULTIPLY_ADDS: dict[str, Callable[[tf.Operation], int]] = {
   'Conv2D': lambda op: _convolution(op.outputs[0], op.inputs[1]),
   'Conv2DBackpropInput': lambda op: _convolution(op.inputs[2], op.inputs[1]),
   'Conv2DBackpropFilter': lambda op: _convolution(op.inputs[2], op.outputs[0]),
@@ -125,22 +126,24 @@ def seconds(function: Callable[[], tf.Tensor], runs: int) -> float:
   return min(times[1:])
 
 
-def peaks(dtype: tf.DType, scale: int, runs: int) -> Dict[str, float]:
+def peaks(dtype: tf.DType, scale: int, runs: int) -> dict[str, float]:
   """The machine's best rates, in operations per second, by operation."""
   # One value is returned, so that copying a result is not timed.
   matmul = tf.function(lambda x: tf.matmul(x, x)[0, 0])
   conv = tf.function(lambda x, k: tf.nn.conv2d(x, k, 1, 'SAME')[0, 0, 0, 0])
-  rates: Dict[str, List[float]] = {'matmul': [], 'conv': []}
+  rates: dict[str, list[float]] = {'matmul': [], 'conv': []}
   for size in _MATRICES:
     n = size // scale
     x = tf.cast(tf.random.normal([n, n]), dtype)
-    rates['matmul'].append(2 * n**3 / seconds(lambda x=x: matmul(x), runs))
+    run = functools.partial(matmul, x)
+    rates['matmul'].append(2 * n**3 / seconds(run, runs))
   for size, channels in _CONVOLUTIONS:
     n = channels // scale
     x = tf.cast(tf.random.normal([1, size, size, n]), dtype)
     k = tf.cast(tf.random.normal([3, 3, n, n]), dtype)
     flops = 2 * 9 * (size * n) ** 2
-    rates['conv'].append(flops / seconds(lambda x=x, k=k: conv(x, k), runs))
+    run = functools.partial(conv, x, k)
+    rates['conv'].append(flops / seconds(run, runs))
   return {name: max(values) for name, values in rates.items()}
 
 
@@ -149,7 +152,12 @@ def sampling(model: pix2seq_d.Pix2SeqD, batch: int, sampler: base.Sampler):
   c = model.config
   image = tf.random.uniform([batch, *c.image_size, 3])
   noise = tf.random.normal([batch, *c.mask_size, 2 * c.bits])
-  return tf.function(lambda: model.sample(image, noise, sampler))
+
+  @tf.function(autograph=False)
+  def sample():
+    return model.sample(model.encode(image), noise, sampler)
+
+  return sample
 
 
 def training_step(
@@ -193,8 +201,8 @@ def report(
   function: tf.types.experimental.PolymorphicFunction,
   steps: int,
   runs: int,
-  rates: Dict[str, float],
-  rates_32: Optional[Dict[str, float]],
+  rates: dict[str, float],
+  rates_32: dict[str, float] | None,
 ) -> None:
   """Prints a line on a function: operations, time, shares of the peaks."""
   flops = count_flops(function.get_concrete_function().graph, steps)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from configs import base, moving_shapes
-from tasks import video
+from tasks import videos
 
 _FRAMES = flags.DEFINE_integer('frames', 1000, 'Of the video.', lower_bound=2)
 _EVERY = flags.DEFINE_integer('every', 100, 'Frames a line.', lower_bound=1)
@@ -53,22 +53,22 @@ def memory() -> float:
 
 def main(argv) -> None:
   del argv
-  task = video.Video(experiment(_FRAMES.value, _WHOLE.value))
+  task = videos.VideoTask(experiment(_FRAMES.value, _WHOLE.value))
   model = task.build_model()
   traces = []
 
-  @tf.function
-  def step(batch, past):
+  def step(batch, state):
     traces.append(1)
-    return task.predict_step(model, batch, past)
+    return task.predict_step(model, batch, state)
 
-  past = task.first_memory(1, tf.constant(0, tf.int64))
+  step = tf.function(step, autograph=False)
+  state = task.initial_state(1, tf.constant(0, tf.int64))
   scorer = task.new_scorer()
   seen = []
   print(f'{"frames":>8}{"MB":>10}{"ms/frame":>12}{"traces":>8}')
   start = time.monotonic()
   for t, batch in enumerate(task.eval_dataset(), start=1):
-    outputs, past = step(batch, past)
+    outputs, state = step(batch, state)
     outputs = {name: value.numpy() for name, value in outputs.items()}
     del outputs['valid']
     scorer.update(outputs)

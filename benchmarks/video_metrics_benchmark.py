@@ -19,7 +19,8 @@ import cv2  # Comes with tf-models-official.
 import numpy as np
 from absl import app, flags
 
-from metrics import region_boundary, stq, tubes, vpq
+from metrics import region_boundary, stq, tube_metric, vpq
+from panoptic import classes, maps
 
 _FRAMES = flags.DEFINE_integer('frames', 3, 'Frames a method.', lower_bound=1)
 _ROUNDS = flags.DEFINE_integer('rounds', 2, 'Rounds.', lower_bound=1)
@@ -29,6 +30,10 @@ _SHRINK = flags.DEFINE_integer(
 
 _OBJECTS = 5
 _CARS, _CAR = 12, 13
+_CLASSES, _THINGS, _VOID, _DIVISOR = 19, (11, 13), 255, 1000
+_CATEGORIES = [
+  classes.Category(c + 1, str(c), c in _THINGS) for c in range(_CLASSES)
+]
 
 
 def scene(shape, centers, radii, t) -> np.ndarray:
@@ -75,6 +80,18 @@ def kitti_frames(shape, count: int, rng) -> list:
   return frames
 
 
+def panoptic_map(labels: np.ndarray) -> maps.PanopticMap:
+  """The map of labels class * divisor + instance; ids are labels plus one."""
+  segments = [
+    maps.Segment(label + 1, label // _DIVISOR + 1)
+    for label in np.unique(labels).tolist()
+    if label < _VOID * _DIVISOR
+  ]
+  return maps.PanopticMap(
+    np.where(labels < _VOID * _DIVISOR, labels + 1, 0), segments
+  )
+
+
 def plain_boundary(mask: np.ndarray) -> np.ndarray:
   """bool [h, w]: where the mask changes to the right or below."""
   right, below, both = mask.copy(), mask.copy(), mask.copy()
@@ -107,27 +124,28 @@ def plain_j_and_f(gt: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
 class PlainStq:
   """STQ of one sequence, pixel by pixel."""
 
-  def __init__(self, space: tubes.LabelSpace):
-    self._space = space
-    self._size = space.num_classes + 1
+  def __init__(self):
+    self._size = _CLASSES + 1
     self._confusion = np.zeros([self._size] * 2, np.int64)
-    self._gt, self._pred, self._both = (collections.Counter() for _ in range(3))
+    self._gt: collections.Counter = collections.Counter()
+    self._pred: collections.Counter = collections.Counter()
+    self._both: collections.Counter = collections.Counter()
 
   def update(self, gt: np.ndarray, pred: np.ndarray) -> None:
-    space, size = self._space, self._size
+    size = self._size
     gt, pred = gt.astype(np.int64), pred.astype(np.int64)
     gt_class, pred_class = (
-      np.where(c == space.void, space.num_classes, c)
-      for c in (gt // space.label_divisor, pred // space.label_divisor)
+      np.where(c == _VOID, _CLASSES, c)
+      for c in (gt // _DIVISOR, pred // _DIVISOR)
     )
     self._confusion += np.bincount(
       gt_class.ravel() * size + pred_class.ravel(), minlength=size**2
     ).reshape(size, size)
     gt_thing, pred_thing = np.zeros([2, *gt.shape], bool)
-    for thing in space.things:
+    for thing in _THINGS:
       gt_thing |= gt_class == thing
       pred_thing |= pred_class == thing
-    crowd = gt_thing & (gt % space.label_divisor == 0)
+    crowd = gt_thing & (gt % _DIVISOR == 0)
     gt_thing &= ~crowd
     pred_thing &= ~crowd
     both = gt_thing & pred_thing
@@ -154,7 +172,7 @@ class PlainStq:
 
 def median_times(methods: dict, frames: list, rounds: int) -> dict:
   """ms of processor time of each method, which take turns at all frames."""
-  times = {name: [] for name in methods}
+  times: dict[str, list[float]] = {name: [] for name in methods}
   for name, method in rounds * list(methods.items()):
     for frame in frames:
       start = time.process_time()
@@ -205,22 +223,34 @@ def measure_j_and_f(
 
 
 def measure_labels(shape, frames: int, rounds: int, rng) -> None:
-  """Times STQ and VPQ."""
-  pairs = kitti_frames(shape, frames, rng)
-  space = tubes.LabelSpace(num_classes=19, things=(11, 13), void=255)
-  ours, plain = stq.SegmentationTrackingQuality(space), PlainStq(space)
-  windows = vpq.VideoPanopticQuality(space)
-  times = median_times(
-    {'ours': lambda *pair: ours.update(*pair, 'a'), 'plain': plain.update},
-    pairs,
-    rounds,
+  """Times STQ and VPQ, alone and together."""
+  pairs = [
+    (*labels, *map(panoptic_map, labels))
+    for labels in kitti_frames(shape, frames, rng)
+  ]
+  plain = PlainStq()
+  ours = stq.SegmentationTrackingQuality(_CATEGORIES)
+  windows = vpq.VideoPanopticQuality(_CATEGORIES)
+  both = tube_metric.Several(
+    {
+      'STQ': stq.SegmentationTrackingQuality(_CATEGORIES),
+      'VPQ': vpq.VideoPanopticQuality(_CATEGORIES),
+    }
   )
-  report(f'STQ, {shape[0]}x{shape[1]}', times)
-  np.testing.assert_allclose(ours.result()['STQ'], plain.result(), rtol=1e-12)
-  times = median_times(
-    {'ours': lambda *pair: windows.update(*pair, 'a')}, pairs, rounds
-  )
-  report(f'VPQ, k = 1..4, {shape[0]}x{shape[1]}', times)
+  methods = {
+    'plain': lambda gt, pred, *panoptic_maps: plain.update(gt, pred),
+    'STQ': lambda gt, pred, *panoptic_maps: ours.update(*panoptic_maps),
+    'VPQ, k = 1..4': lambda gt, pred, *panoptic_maps: windows.update(
+      *panoptic_maps
+    ),
+    'STQ and VPQ': lambda gt, pred, *panoptic_maps: both.update(*panoptic_maps),
+  }
+  times = median_times(methods, pairs, rounds)
+  size = f'{shape[0]}x{shape[1]}'
+  report(f'STQ, {size}', {'ours': times['STQ'], 'plain': times['plain']})
+  for name in ('VPQ, k = 1..4', 'STQ and VPQ'):
+    report(f'{name}, {size}', {'ours': times[name]})
+  np.testing.assert_allclose(ours.details()['STQ'], plain.result(), rtol=1e-12)
 
 
 def main(argv) -> None:

@@ -1,9 +1,9 @@
 """The typed configuration of an experiment.
 
-One `Experiment` says everything about a run. Experiments are registered by
-name with `exp_factory` in the other modules of this package, and any field
-may be overridden from the command line (`--params_override`) or from a YAML
-file (`--config_file`).
+One `Experiment` holds all settings of a run. Experiments are registered by name
+with `exp_factory` in the other modules of this package, and any field may be
+overridden from the command line (`--params_override`) or from a YAML file
+(`--config_file`).
 """
 
 import dataclasses
@@ -65,15 +65,6 @@ class Schedule(hyperparams.Config):
   tau: float = 1.0
 
 
-def exponential_schedule() -> Schedule:
-  """Gamma falls by a factor of about five every quarter: 0.33, 0.07, 0.01, 0.
-
-  Most times are those at which ids are decided, where bits are loud (a large
-  `input_scaling`) and a segment has many pixels.
-  """
-  return Schedule(name='sigmoid', start=0.0, end=3.0, tau=0.46)
-
-
 @dataclasses.dataclass
 class Model(hyperparams.Config):
   """The network and its diffusion."""
@@ -88,10 +79,10 @@ class Model(hyperparams.Config):
   conditioning: Tuple[str, ...] = ('concat', 'attention')
   # Decoder pretraining: image features are zeros and there is no encoder.
   unconditional: bool = False
-  # What the decoder puts out and, with it, the training loss: 'softmax' (cross
+  # What the decoder predicts, which decides the training loss: 'softmax' (cross
   # entropy on integers), 'sigmoid' (cross entropy on bits), 'x' or 'eps'
   # (squared errors).
-  prediction: str = 'softmax'
+  parameterization: str = 'softmax'
   past_masks: int = 0  # Earlier frames whose masks are given: 2 for video.
   encoder: ImageEncoder = dataclasses.field(default_factory=ImageEncoder)
   decoder: MaskDecoder = dataclasses.field(default_factory=MaskDecoder)
@@ -117,7 +108,7 @@ class Sampler(hyperparams.Config):
 
 @dataclasses.dataclass
 class Shapes(hyperparams.Config):
-  """The procedural scenes: how difficult, how many, which."""
+  """The procedural scenes: their difficulty, number and seed."""
 
   size: int = 64  # Pixels, height and width.
   stuff_regions: int = 2  # At most, per scene; at least one.
@@ -131,8 +122,7 @@ class Shapes(hyperparams.Config):
   noise: float = 0.05  # Standard deviation of the pixel noise.
   train_examples: int = 1_000_000  # Scenes are made when they are read.
   eval_examples: int = 256
-  # Not the training's: runs that are to be compared need the same scenes.
-  seed: int = 0
+  seed: int = 0  # Apart from the training's, so that runs share their scenes.
 
 
 @dataclasses.dataclass
@@ -154,7 +144,7 @@ class Augmentation(hyperparams.Config):
   scale_jitter: Tuple[float, float] = (1.0, 1.0)
   flip: bool = True
   color_jitter: float = 0.0  # Strength; 0: off.
-  withheld_past: float = 0.2  # Share of the past masks that are all void.
+  past_mask_dropout: float = 0.2  # Share of past masks that become void.
 
 
 @dataclasses.dataclass
@@ -164,8 +154,9 @@ class Data(hyperparams.Config):
   # 'shapes', 'moving_shapes', 'coco_panoptic', 'cityscapes', 'kitti_step',
   # 'davis', or 'panoptic_folder', a prepared set of the user's own.
   name: str = 'shapes'
-  # 'folder': COCO's files as they are. 'tfds': what data/prepare.py made.
-  source: str = 'folder'
+  # 'folder': official files. 'tfds': records of data/prepare.py. '': records if
+  # `dir` has them, else files.
+  source: str = ''
   dir: str = ''  # Root of the folder, or TFDS' data directory.
   train_split: str = 'train'
   eval_split: str = 'validation'
@@ -173,9 +164,8 @@ class Data(hyperparams.Config):
   shapes: Shapes = dataclasses.field(default_factory=Shapes)
   moving_shapes: MovingShapes = dataclasses.field(default_factory=MovingShapes)
   cache: bool = False  # Keep the files' bytes in memory.
-  # Score the first so many pictures or videos; None: all.
-  eval_examples: Optional[int] = None
-  # Videos: the past frames whose masks are given, from the frame itself.
+  eval_examples: Optional[int] = None  # First images or videos; None: all.
+  # Videos: the past frames whose masks are given, counted from the frame.
   past_frames: Tuple[int, ...] = (-2, -1)
   service: str = ''  # Address of a tf.data service that prepares the batches.
 
@@ -210,14 +200,15 @@ class Training(hyperparams.Config):
   seed: int = 0
   precision: str = 'float32'  # 'float32' or 'bfloat16'.
   jit_compile: bool = False
-  # Loaded in this order, each giving what it has; see models/checkpoints.py.
+  # Loaded in this order; later weights replace earlier ones. See
+  # models/checkpoints.py.
   init_checkpoint: Tuple[str, ...] = ()
   init_weights: str = 'ema'  # 'ema' or 'online', where a file has both.
   freeze_encoder: bool = False
   log_every: int = 50  # Steps.
   checkpoint_every: int = 1000  # Steps.
   keep_checkpoints: int = 3
-  pictures_every: int = 0  # Steps; 0: only at evaluation.
+  visualize_every: int = 0  # Steps; 0: only when the run is evaluated.
 
 
 @dataclasses.dataclass
@@ -226,8 +217,8 @@ class Video(hyperparams.Config):
 
   metric: str = 'stq'  # 'stq', with VPQ, or 'j_and_f', unsupervised.
   first_frame_steps: int = 0  # Of the sampler; 0: as many as on later frames.
-  # Longer videos are split into the fewest pieces that are not longer, at each
-  # of which nothing is remembered; 0: no limit.
+  # Longer videos are split into the fewest pieces that are not longer, and each
+  # piece starts without a past; 0: no limit.
   max_frames: int = 0
   split: bool = True  # False: a longer video is an error.
   withhold_past: bool = False  # As if every frame were the first: a baseline.
@@ -240,17 +231,17 @@ class Evaluation(hyperparams.Config):
   every: int = 0  # Steps, in train_and_eval; 0: only after the last.
   batch_size: int = 16  # Global.
   sampler: Sampler = dataclasses.field(default_factory=Sampler)
-  # What a predicted segment is. 'id': the pixels of an instance id, with their
-  # majority class (the paper). 'class_and_id': of things, the pixels of a class
-  # and an id; of stuff, all pixels of a class.
+  # A predicted segment. 'id': the pixels of an instance id, with their majority
+  # class (the paper). 'class_and_id': for things, the pixels of a class and an
+  # id; for stuff, all pixels of a class.
   segments_by: str = 'id'
   min_segment_pixels: int = 0  # Smaller predicted segments become void.
   weights: str = 'ema'  # 'ema' or 'online'.
   seed: int = 0  # Of the sampling noise.
-  num_pictures: int = 8
+  num_visualized: int = 8  # Images or videos.
   write_results: bool = False  # Official result files in the run folder.
-  # So many evaluations with different noise in --mode=eval, run r with the seed
-  # `seed + r`; then their mean and standard deviation.
+  # Number of evaluations in --mode=eval, which reports their mean and standard
+  # deviation. Run r has the seed `seed + r`.
   runs: int = 1
   video: Video = dataclasses.field(default_factory=Video)
 
@@ -259,7 +250,7 @@ class Evaluation(hyperparams.Config):
 class Experiment(hyperparams.Config):
   """Everything about one run."""
 
-  task: str = 'panoptic'  # 'panoptic': pictures. 'video': streams of frames.
+  task: str = 'panoptic'  # 'panoptic': images. 'video': streams of frames.
   model: Model = dataclasses.field(default_factory=Model)
   loss: Loss = dataclasses.field(default_factory=Loss)
   data: Data = dataclasses.field(default_factory=Data)

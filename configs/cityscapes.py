@@ -26,7 +26,6 @@ def _paper(
     ),
     data=base.Data(
       name='cityscapes',
-      source='tfds',
       train_split='train',
       eval_split='val',
       augmentation=base.Augmentation(scale_jitter=(1.0, 1.0)),
@@ -44,14 +43,17 @@ def _paper(
       batch_size=8,
       sampler=base.Sampler(steps=20, td=1.5),
       min_segment_pixels=80,
-      num_pictures=4,
+      num_visualized=4,
     ),
   )
 
 
 @exp_factory.register_config_factory('cityscapes_panoptic')
 def cityscapes_panoptic() -> base.Experiment:
-  """800 epochs at 1024x2048, masks 512x1024: PQ 63.2 in the paper. Not run."""
+  """800 epochs at 1024x2048, masks 512x1024.
+
+  Paper: PQ 63.2. Hardware and hours: not run.
+  """
   return _paper((1024, 2048), (512, 1024), 800)
 
 
@@ -60,23 +62,35 @@ def cityscapes_panoptic() -> base.Experiment:
 
 @exp_factory.register_config_factory('cityscapes_ablation_512_256')
 def cityscapes_ablation_512_256() -> base.Experiment:
-  """Images 512x1024, masks 256x512: PQ 52.1 in the paper. Not run."""
+  """Images 512x1024, masks 256x512.
+
+  Paper: PQ 52.1. Hardware and hours: not run.
+  """
   return _paper((512, 1024), (256, 512), 100)
 
 
 @exp_factory.register_config_factory('cityscapes_ablation_512_512')
 def cityscapes_ablation_512_512() -> base.Experiment:
-  """Images 512x1024, masks 512x1024: PQ 53.8 in the paper. Not run."""
+  """Images 512x1024, masks 512x1024.
+
+  Paper: PQ 53.8. Hardware and hours: not run.
+  """
   return _paper((512, 1024), (512, 1024), 100)
 
 
 @exp_factory.register_config_factory('cityscapes_ablation_1024_256')
 def cityscapes_ablation_1024_256() -> base.Experiment:
-  """Images 1024x2048, masks 256x512: PQ 55.7 in the paper. Not run."""
+  """Images 1024x2048, masks 256x512.
+
+  Paper: PQ 55.7. Hardware and hours: not run.
+  """
   return _paper((1024, 2048), (256, 512), 100)
 
 
 @exp_factory.register_config_factory('cityscapes_ablation_1024_512')
 def cityscapes_ablation_1024_512() -> base.Experiment:
-  """Images 1024x2048, masks 512x1024: PQ 59.9 in the paper. Not run."""
+  """Images 1024x2048, masks 512x1024.
+
+  Paper: PQ 59.9. Hardware and hours: not run.
+  """
   return _paper((1024, 2048), (512, 1024), 100)

@@ -4,9 +4,11 @@ Results in the paper: PQ 50.3 with 20 steps and 47.5 with 5 (as later papers
 report). `(?)` marks a number that no source gives, and that is our choice.
 """
 
+from typing import Tuple
+
 from official.core import exp_factory
 
-from configs import base
+from configs import base, recipes
 
 _IMAGES = 118_287  # In train2017.
 
@@ -17,7 +19,7 @@ def _paper(
   batch_size: int,
   learning_rate: float,
   warmup_epochs: int,
-  jitter: tuple,
+  jitter: Tuple[float, float],
   color_jitter: float,
 ) -> base.Experiment:
   steps_per_epoch = _IMAGES // batch_size
@@ -48,14 +50,17 @@ def _paper(
       batch_size=8,
       sampler=base.Sampler(steps=20, td=2.0),
       min_segment_pixels=40,
-      num_pictures=4,
+      num_visualized=4,
     ),
   )
 
 
 @exp_factory.register_config_factory('coco_decoder_pretraining')
 def coco_decoder_pretraining() -> base.Experiment:
-  """The mask decoder alone, on COCO's masks: 800 epochs at 128x128. Not run."""
+  """The mask decoder alone, on COCO's masks: 800 epochs at 128x128.
+
+  Paper: no metric. Hardware and hours: not run.
+  """
   config = _paper(256, 800, 512, 1e-4, 5, (1.0, 3.0), 0.0)
   config.model.unconditional = True
   return config
@@ -63,8 +68,9 @@ def coco_decoder_pretraining() -> base.Experiment:
 
 @exp_factory.register_config_factory('coco_panoptic_low_resolution')
 def coco_panoptic_low_resolution() -> base.Experiment:
-  """800 epochs at 256x256 (?), masks 128x128 (?). Not run.
+  """800 epochs at 256x256 (?), masks 128x128 (?).
 
+  Paper: no metric. Hardware and hours: not run.
   `training.init_checkpoint` names Pix2Seq's Objects365 checkpoint, for the
   encoder, and that of `coco_decoder_pretraining`.
   """
@@ -73,8 +79,9 @@ def coco_panoptic_low_resolution() -> base.Experiment:
 
 @exp_factory.register_config_factory('coco_panoptic')
 def coco_panoptic() -> base.Experiment:
-  """15 epochs at 1024x1024, masks 512x512: PQ 50.3 in the paper. Not run.
+  """15 epochs at 1024x1024, masks 512x512.
 
+  Paper: PQ 50.3. Hardware and hours: not run.
   `training.init_checkpoint` names the checkpoint of
   `coco_panoptic_low_resolution`.
   """
@@ -83,12 +90,12 @@ def coco_panoptic() -> base.Experiment:
 
 @exp_factory.register_config_factory('coco_panoptic_small')
 def coco_panoptic_small() -> base.Experiment:
-  """A small network at 64x64, masks 32x32, that a CPU trains on few photos.
+  """A small network at 64x64, masks 32x32, that memorises a few images.
 
-  There is no augmentation: it is to memorise what it sees; how far it does, and
-  how slowly, is told in docs/experiments.md.
+  PQ 53.5 on the 26 images it was trained on, after 80 minutes on one core: see
+  docs/experiments.md. No augmentation.
   """
-  noise = base.exponential_schedule()
+  noise = recipes.exponential_schedule()
   return base.Experiment(
     model=base.Model(
       image_size=(64, 64),
@@ -100,7 +107,7 @@ def coco_panoptic_small() -> base.Experiment:
       input_scaling=1.0,
       # An image shows few of the ids, so a softmax over them learns slowly; all
       # of them share their bits.
-      prediction='sigmoid',
+      parameterization='sigmoid',
       encoder=base.ImageEncoder(
         resnet=base.ResNet(depth=18, width_multiplier=0.5),
         dim=128,
@@ -143,7 +150,7 @@ def coco_panoptic_small() -> base.Experiment:
       batch_size=1,
       sampler=base.Sampler(name='ddpm_small', steps=40, td=5.0, schedule=noise),
       segments_by='class_and_id',
-      # Of a photo as COCO has them, about one of the mask's pixels.
+      # Of an image as COCO has them, about one of the mask's pixels.
       min_segment_pixels=300,
     ),
   )

@@ -10,6 +10,7 @@ from absl import app, flags
 
 from data import folder, registry, verify
 from data.reading import samples
+from panoptic import command_line
 
 
 def check(name: str, root: str, list_all: bool = False) -> verify.Checked:
@@ -52,23 +53,22 @@ def _define_flags() -> None:
   flags.DEFINE_bool('all', False, 'List all bad files, not the first.')
 
 
-def main(argv) -> None:
-  """Runs the flags; each error is one line, not a trace."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Not a flag: {argv[1]!r}.')
+def _run() -> None:
   values = flags.FLAGS
   try:
     found = check(values.dataset, values.dir, values.all)
-  except (ValueError, OSError) as error:
-    hint = ''
-    if isinstance(error, samples.BadFile):
-      hint = '; --all lists all bad files'
-    sys.exit(f'FATAL: {error}{hint}')
+  except samples.BadFile as error:
+    raise ValueError(f'{error}; --all lists all bad files') from error
   for reason in found.bad.values():
     print(reason)
   if found.bad:
     sys.exit(f'FATAL: {len(found.bad)} bad images')
   print('all is well')
+
+
+def main(argv) -> None:
+  """Runs the flags; prints one line for each bad file."""
+  command_line.run(argv, _run)
 
 
 if __name__ == '__main__':

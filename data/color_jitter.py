@@ -1,7 +1,7 @@
-"""SimCLR v2's colour distortion, as arithmetic that XLA can fuse.
+"""SimCLR v2's colour distortion (arXiv 2006.10029), in steps that XLA fuses.
 
-The kernels behind `tf.image` turn hues and saturate in 1.3 and 1.5 ms at
-256x256; compiled, what is below takes some 0.2 ms for each.
+The kernels of `tf.image` for hue and saturation take 1.3 and 1.5 ms at 256x256;
+these steps, compiled, take some 0.2 ms each.
 """
 
 from typing import NamedTuple
@@ -15,14 +15,14 @@ _TINY = 1e-9  # Keeps gray, whose chroma is 0, from being divided by it.
 
 
 class Distortion(NamedTuple):
-  """What is done to one picture.
+  """The distortion of one image.
 
   Attributes:
-    jitter: whether the four steps are taken at all: bool scalar.
-    order: of brightness, contrast, saturation and hue: int32 `[4]`.
-    factors: of the first three: float32 `[3]`.
-    turn: of the hue, a share of the circle: float32 scalar.
-    gray: whether the picture is made gray in the end: bool scalar.
+    jitter: Whether the four steps are taken at all: bool scalar.
+    order: Of brightness, contrast, saturation and hue: int32 `[4]`.
+    factors: Of the first three: float32 `[3]`.
+    turn: Of the hue, a share of the circle: float32 scalar.
+    gray: Whether the image is made gray in the end: bool scalar.
   """
 
   jitter: tf.Tensor
@@ -32,17 +32,22 @@ class Distortion(NamedTuple):
   gray: tf.Tensor
 
 
-def draw(seed: tf.Tensor, strength: float) -> Distortion:
+def draw(seed: tf.Tensor, strength: float) -> Distortion | None:
   """Draws a distortion.
 
   Brightness, contrast and saturation are multiplied by up to 1 +- 0.8 of the
   strength and the hue turned by up to 0.2 of it, in random order, in 80 % of
-  the pictures; 20 % are made gray.
+  the images; 20 % are made gray.
 
   Args:
     seed: int32 or int64 `[2]`.
     strength: 1 is SimCLR's.
+
+  Returns:
+    The distortion; None at strength 0.
   """
+  if not strength:
+    return None
   draw_seed, order_seed = tf.unstack(tf.random.split(seed, 2))
   draws = tf.random.stateless_uniform([6], draw_seed)
   order = tf.random.experimental.stateless_shuffle(tf.range(4), order_seed)
@@ -59,13 +64,13 @@ def draw(seed: tf.Tensor, strength: float) -> Distortion:
 def distort(
   image: tf.Tensor, distortion: Distortion, size: tf.Tensor
 ) -> tf.Tensor:
-  """Distorts the colours of a picture.
+  """Distorts the colours of an image.
 
   Args:
     image: float32 `[h, w, 3]` in [0, 1].
-    distortion: What to do.
-    size: int32 `[2]`, the first rows and columns that are picture; the rest
-      does not count for the contrast.
+    distortion: Its steps and their factors.
+    size: int32 `[2]`, the first rows and columns that are image; the rest does
+      not count for the contrast.
 
   Returns:
     float32 `[h, w, 3]` in [0, 1].
@@ -96,7 +101,7 @@ def contrast(x: tf.Tensor, factor: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
   Args:
     x: float32 `[h, w, 3]` in [0, 1].
     factor: float32 scalar.
-    size: int32 `[2]`, the first rows and columns, which the mean is taken of.
+    size: int32 `[2]`, the first rows and columns, of which the mean is taken.
   """
   inside = [tf.range(x.shape[i]) < size[i] for i in (0, 1)]
   rows = tf.where(inside[0][:, tf.newaxis, tf.newaxis], x, 0.0)

@@ -1,10 +1,13 @@
-"""What a data set is to the pipelines, tasks and scorers.
+"""The protocol of a data set, for the pipelines, tasks and scorers.
 
-Two kinds: those that render their examples, many at a time, and those that read
-files, of which only what an example needs is to be decoded.
+Training and evaluation take examples in two stages. `Dataset.load` makes a
+whole batch at once of all that is cheaper to make together: a procedural set
+renders its images there, and a set of files passes the indices on. A
+`LazyExample` then decodes of a single example what the transforms ask for.
 """
 
-from typing import Dict, Mapping, Protocol, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -13,80 +16,121 @@ from panoptic import classes as classes_lib
 from panoptic import maps
 
 
-class Dataset(Protocol):
-  """Pictures, or the frames of videos, sequence by sequence and in order.
+class LazyExample(Protocol):
+  """An image, or a frame of a video, in a graph; decoded where it is needed.
 
-  The numbers of label maps, and the segment ids of the ground truth, are the
+  Attributes:
+    size: int32 `[2]`, rows and columns.
+    frame: int64 scalar, the number of the frame in its video; 0 for an image.
+  """
+
+  size: tf.Tensor
+  frame: tf.Tensor
+
+  def image(self, window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes a part of the image.
+
+    Args:
+      window: int32 `[4]`: first row, first column, rows, columns.
+
+    Returns:
+      uint8 `[rows, columns, 3]`, and the window that it fills: the one asked
+      for, or a larger one.
+    """
+
+  def label_map(
+    self, rows: tf.Tensor, columns: tf.Tensor, offset: int = 0
+  ) -> tf.Tensor:
+    """Looks up labels at the crossings of rows and columns.
+
+    Args:
+      rows: int32 `[h]`.
+      columns: int32 `[w]`.
+      offset: Of a frame of the same video, from this one. It must exist.
+
+    Returns:
+      int32 `[h, w, 2]`: class, and a number that tells the segments of a video
+      apart; void and crowd 0.
+    """
+
+
+class Dataset(Protocol):
+  """Images, or the frames of videos, sequence by sequence and in order.
+
+  The numbers in label maps, and the segment ids of the ground truth, are the
   same for a thing in all frames of a video.
 
   Attributes:
-    classes: its classes.
-    num_examples: how many pictures or frames there are.
-    image_ids: of each, in the order of evaluation.
-    sequences: the indices of each video's frames, by its name; {} for pictures.
-    batched: whether it renders, and is a `Rendered`; else it is a `Read`.
+    classes: The class table.
+    num_examples: Number of images or frames.
+    image_ids: The id of each, in the order of evaluation.
+    sequences: The indices of each video's frames, by its name; {} for images.
   """
 
   classes: classes_lib.ClassTable
   num_examples: int
   image_ids: Sequence[int]
   sequences: Mapping[str, range]
-  batched: bool
 
-  def example(self, index: tf.Tensor) -> Dict[str, tf.Tensor]:
-    """An example as TF ops.
+  def load(self, indices: tf.Tensor, past_frames: Sequence[int] = ()) -> Any:
+    """Starts a batch of examples.
 
     Args:
-      index: int64 scalar below `num_examples`.
+      indices: int64 `[B]`, each below `num_examples`.
+      past_frames: Offsets of the earlier frames whose labels are needed.
 
     Returns:
-      'image': uint8 `[h0, w0, 3]`; 'label_map': int32 `[h0, w0, 2]`, class and
-      a small number, another for each segment, void and crowd 0; 'image_id':
-      int64.
+      Tensors `[B, ...]`; rows of them are for `lazy_example`.
     """
 
-  def first_frame(self, index: tf.Tensor) -> tf.Tensor:
-    """Of videos: the index of the first frame of a frame's video, int64."""
+  def lazy_example(self, loaded: Any) -> LazyExample:
+    """The example of a row of `load`'s tensors."""
 
   def ground_truth(self, image_id: int) -> maps.PanopticMap:
-    """What is to be found in a picture, on the host."""
+    """Ground truth of an image, on the host."""
 
   def image(self, image_id: int) -> np.ndarray:
-    """The picture, uint8 `[h0, w0, 3]`, on the host."""
+    """The image, uint8 `[h0, w0, 3]`, on the host."""
 
   def file_name(self, image_id: int) -> str:
     """The name of its labels in result files."""
 
 
-class Rendered(Dataset, Protocol):
-  """One that makes its examples; all are of one size."""
+class DecodedExample:
+  """A `LazyExample` of tensors."""
 
-  def scenes(self, indices: tf.Tensor) -> Dict[str, tf.Tensor]:
-    """As `example`, of int64 `[B]` indices: a batch in one go."""
-
-  def clips(
-    self, indices: tf.Tensor, past_frames: Sequence[int]
-  ) -> Dict[str, tf.Tensor]:
-    """Of videos: `scenes`, with the label maps of earlier frames.
+  def __init__(
+    self,
+    image: tf.Tensor,
+    label_maps: Mapping[int, tf.Tensor] | None = None,
+    frame: tf.Tensor | None = None,
+  ):
+    """Keeps the tensors.
 
     Args:
-      indices: int64 `[B]`.
-      past_frames: offsets of the F earlier frames, the oldest first.
-
-    Returns:
-      As `scenes`, with 'label_map' int32 `[B, h0, w0, 2 * (F + 1)]`, the
-      frame's own last; all void before a video's first frame.
+      image: uint8 `[h0, w0, 3]`.
+      label_maps: int32 `[h0, w0, 2]`, by the offset of the frame; None: there
+        are no labels.
+      frame: int64 scalar, the number of the frame in its video; None: 0.
     """
+    self._image = tf.convert_to_tensor(image)
+    self._label_maps = label_maps or {}
+    self.frame = tf.constant(0, tf.int64) if frame is None else frame
+    size = self._image.shape[:2]
+    # A size that is known while the graph is made spares resizing.
+    known = size.is_fully_defined()
+    self.size = (
+      tf.constant(size.as_list()) if known else tf.shape(self._image)[:2]
+    )
 
+  def image(self, window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The whole image, whatever the window."""
+    del window
+    return self._image, tf.concat([[0, 0], self.size], axis=0)
 
-class Read(Dataset, Protocol):
-  """One that reads files; errors name the file and say what is wrong."""
-
-  def encoded_image(self, index: tf.Tensor) -> Dict[str, tf.Tensor]:
-    """'image': the file's bytes; 'size': int32 `[2]`; 'image_id': int64."""
-
-  def label_pixels(self, index: tf.Tensor) -> tf.Tensor:
-    """The decoded pixels of the labels, `[h0, w0, c]`."""
-
-  def label_map(self, pixels: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """What pixels `[..., c]` mean: int32 `[..., 2]`, as in `example`."""
+  def label_map(
+    self, rows: tf.Tensor, columns: tf.Tensor, offset: int = 0
+  ) -> tf.Tensor:
+    """See `LazyExample`."""
+    label_map = tf.gather(self._label_maps[offset], rows)
+    return tf.gather(label_map, columns, axis=1)

@@ -1,7 +1,7 @@
 """Instance ids: drawn at random for every training example (section 3).
 
 A label map is int32 `[..., 2]`: channel 0 the contiguous class, channel 1 a
-number that tells the segments of one image apart. 0 in both is void.
+number for each segment of an image. 0 in both is void.
 """
 
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tensorflow as tf
 def rank_by_area(
   numbers: tf.Tensor, size: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-  """Ranks the segments of each image by the pixels they have.
+  """Ranks the segments of each image by their number of pixels.
 
   Args:
     numbers: int32 `[B, ...]`, a segment number in 0..size-1 at each pixel; 0
@@ -36,17 +36,17 @@ def draw_instance_ids(
 
   The ids of an image are drawn without replacement from 1..K-1. Where there
   are more segments than ids, the smallest become void. Segments are ranked by
-  the pixels they have here, so one that a crop has cut away takes no id. The
-  frames of a clip share one draw: give them as one example `[B, T, h, w, 2]`.
+  the pixels they have here, so one outside the crop takes no id. The frames of
+  a video share one draw: give them as one example `[B, T, h, w, 2]`.
 
   Args:
     label_map: int32 `[B, ..., 2]`, channel 1 any segment numbers, 0 for void.
     max_instances: K; ids go from 1 to K-1.
-    seed: int32 or int64 `[B, 2]`, one an example.
+    seed: int32 or int64 `[B, 2]`, one for each example.
 
   Returns:
     The label map with drawn ids, int32 `[B, ..., 2]`, and the number of
-    segments that found no id, int32 `[B]`.
+    segments that got no id, int32 `[B]`.
   """
   # Both channels as one integer, the number in its upper half: four times as
   # fast as to take them apart and to stack them again.
@@ -63,13 +63,12 @@ def draw_instance_ids(
   ids = tf.pad(ids, [[0, 0], [1, 0]])  # Rank 0 is void and stays 0.
   has_id = ranks < max_instances
   id_of = tf.gather(ids, tf.where(has_id, ranks, 0), batch_dims=1)
-  dropped = tf.reduce_sum(tf.cast(~has_id & (areas > 0), tf.int32), axis=1)
+  num_dropped = tf.reduce_sum(tf.cast(~has_id & (areas > 0), tf.int32), axis=1)
   # The count of pixels does not know the number of examples.
-  dropped = tf.ensure_shape(dropped, label_map.shape[:1])
-  # What goes onto each pixel: its id, and a mask that takes its class away
-  # where the segment has no id.
+  num_dropped = tf.ensure_shape(num_dropped, label_map.shape[:1])
+  # For each pixel its id, and a mask that removes the class if there is none.
   table = tf.stack([-tf.cast(id_of > 0, tf.int32), id_of], axis=-1)
   table = tf.gather(tf.bitcast(table, tf.int64), numbers, batch_dims=1)
   upper_half = tf.constant(-1 << 32, tf.int64)
   drawn = tf.bitwise.bitwise_and(tf.bitwise.bitwise_or(both, upper_half), table)
-  return tf.bitcast(drawn, tf.int32), dropped
+  return tf.bitcast(drawn, tf.int32), num_dropped

@@ -22,6 +22,7 @@ from data.reading import samples
 from data.reading import spec as spec_lib
 from data.tfds import records
 from panoptic import classes as classes_lib
+from panoptic import command_line
 
 
 def prepare(
@@ -213,25 +214,25 @@ def _define_flags() -> None:
   flags.DEFINE_bool('skip_bad', False, 'Leave bad files out and list them.')
 
 
-def main(argv) -> None:
-  """Runs the flags; an error of the user's is one line, not a trace."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Not a flag: {argv[1]!r}.')
+def _run() -> None:
   values = flags.FLAGS
   try:
     folder = prepare(
       values.dataset, values.manual_dir, values.data_dir, values.skip_bad
     )
-  except (ValueError, OSError) as error:
-    hint = ''
-    if isinstance(error, samples.BadFile):
-      hint = '; or leave such files out with --skip_bad'
-    sys.exit(f'FATAL: {error}{hint}')
+  except samples.BadFile as error:
+    hint = 'or leave such files out with --skip_bad'
+    raise ValueError(f'{error}; {hint}') from error
   data_dir = os.path.abspath(os.path.expanduser(values.data_dir))
   print(
     f'{folder} is ready: --params_override=data.name={values.dataset},'
     f'data.dir={data_dir}'
   )
+
+
+def main(argv) -> None:
+  """Runs the flags."""
+  command_line.run(argv, _run)
 
 
 if __name__ == '__main__':

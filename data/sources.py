@@ -7,7 +7,9 @@ from data.reading import paths, split_index
 from data.reading import spec as spec_lib
 from data.tfds import records
 
-FOLDER, TFDS = 'folder', 'tfds'  # The values of `data.source`, beside ''.
+FOLDER, TFDS = 'folder', 'tfds'
+# Values of `data.source`; '' lets the content of `data.dir` decide.
+SOURCES = ('', FOLDER, TFDS)
 
 
 def open_split(

@@ -2,7 +2,8 @@
 
 import os
 import pathlib
-from typing import NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
 class Frame(NamedTuple):
@@ -10,15 +11,15 @@ class Frame(NamedTuple):
 
   name: str
   ground_truth: pathlib.Path
-  prediction: Optional[pathlib.Path]
+  prediction: pathlib.Path | None
 
 
 def read_sequences(path: str | os.PathLike) -> list[str]:
   """Reads a list of sequences, one a line, as DAVIS' ImageSets.
 
   Raises:
-    FileNotFoundError: there is no such file.
-    ValueError: it names no sequence, or one twice.
+    FileNotFoundError: If there is no such file.
+    ValueError: If it names no sequence, or one twice.
   """
   if not os.path.isfile(path):
     raise FileNotFoundError(
@@ -36,23 +37,23 @@ def read_sequences(path: str | os.PathLike) -> list[str]:
 def find_frames(
   gt_folder: str | os.PathLike,
   pred_folder: str | os.PathLike,
-  sequences: Optional[Sequence[str]] = None,
+  sequences: Sequence[str] | None = None,
   inner_frames_only: bool = False,
 ) -> dict[str, list[Frame]]:
   """Pairs the files of two folders.
 
   Args:
-    gt_folder: ground truth.
-    pred_folder: the result.
-    sequences: names; by default all folders of the ground truth.
-    inner_frames_only: the first and the last frame may lack a prediction.
+    gt_folder: Ground truth.
+    pred_folder: The result.
+    sequences: Names; by default all folders of the ground truth.
+    inner_frames_only: The first and the last frame may lack a prediction.
 
   Returns:
-    {sequence: frames in order}.
+    The frames of each sequence, in order.
 
   Raises:
-    FileNotFoundError: a folder or a predicted frame is missing.
-    ValueError: there is no sequence, or one has no frames.
+    FileNotFoundError: If a folder or a predicted frame is missing.
+    ValueError: If there is no sequence, or one has no frames.
   """
   for folder in (gt_folder, pred_folder):
     if not os.path.isdir(folder):
@@ -81,16 +82,18 @@ def find_frames(
       raise ValueError(
         f'{gt} has no PNGs; give every sequence at least one frame'
       )
-    frames = [Frame(p.stem, p, pred / p.name) for p in files]
-    for i, frame in enumerate(frames):
-      if frame.prediction.is_file():
-        continue
-      if not (inner_frames_only and i in (0, len(frames) - 1)):
-        missing = sum(not f.prediction.is_file() for f in frames)
-        raise FileNotFoundError(
-          f'{frame.prediction} is missing, the first of {missing} such frames '
-          f'of sequence {sequence}; predict every frame of the ground truth'
-        )
-      frames[i] = frame._replace(prediction=None)
-    found[sequence] = frames
+    predicted = [pred / p.name for p in files]
+    missing = [i for i, p in enumerate(predicted) if not p.is_file()]
+    ends = (0, len(files) - 1) if inner_frames_only else ()
+    needed = [i for i in missing if i not in ends]
+    if needed:
+      raise FileNotFoundError(
+        f'{predicted[needed[0]]} is missing, the first of {len(needed)} such '
+        f'frames of sequence {sequence}; predict every frame of the ground '
+        'truth'
+      )
+    found[sequence] = [
+      Frame(p.stem, p, None if i in missing else predicted[i])
+      for i, p in enumerate(files)
+    ]
   return found

@@ -5,6 +5,7 @@ sequences, equal to the official evaluation's:
 
 * The highest id of the first ground-truth frame is the number of objects. Of
   those, ids that never appear count; higher ids that appear later do not.
+  Objects have no classes; the lists of segments are not looked at.
 * Unsupervised (Caelles et al., arXiv:1905.00737): every frame counts, and void
   pixels are taken out of both masks. At most 20 proposals are assigned to the
   objects such that the sum of (J + F) / 2, averaged over the sequence, is
@@ -18,12 +19,13 @@ sequences, equal to the official evaluation's:
 """
 
 import dataclasses
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from scipy import optimize
 
-from metrics import clips, region_boundary
+from metrics import metric, region_boundary, sequence_tracker
+from panoptic import maps
 
 TASKS = ('unsupervised', 'semi-supervised')
 _NO_PREDICTION = -1
@@ -31,20 +33,20 @@ _NO_PREDICTION = -1
 
 @dataclasses.dataclass
 class _Sequence:
-  """What is kept of a sequence: two numbers for each frame and pair of masks.
+  """The scores of a sequence: two numbers for each frame and pair of masks.
 
   Attributes:
-    objects: how many the ground truth has.
-    j, f: a [proposals, objects] table for each scored frame.
-    highest: the highest predicted id so far.
-    pending: of the last frame, its name and highest id; semi-supervised.
+    objects: The number of true objects.
+    j, f: A `[proposals, objects]` table for each scored frame.
+    highest: The highest predicted id so far.
+    pending: Name and highest id of the last frame; semi-supervised.
   """
 
   objects: int
   j: list[np.ndarray] = dataclasses.field(default_factory=list)
   f: list[np.ndarray] = dataclasses.field(default_factory=list)
   highest: int = 0
-  pending: Optional[tuple[str, int]] = None
+  pending: tuple[str, int] | None = None
 
 
 class JAndF:
@@ -56,17 +58,17 @@ class JAndF:
     self,
     task: str,
     max_proposals: int = 20,
-    max_frames: Optional[int] = None,
+    max_frames: int | None = None,
   ):
     """Starts with no sequence.
 
     Args:
       task: 'unsupervised' or 'semi-supervised'.
-      max_proposals: the highest id allowed in unsupervised predictions.
-      max_frames: allowed in one sequence; None for any number.
+      max_proposals: The highest id allowed in unsupervised predictions.
+      max_frames: The most frames of a sequence; None for any number.
 
     Raises:
-      ValueError: there is no such task, or no proposal or frame is allowed.
+      ValueError: If there is no such task, or no proposal or frame is allowed.
     """
     if task not in TASKS or not 1 <= max_proposals < region_boundary.VOID:
       raise ValueError(
@@ -76,71 +78,70 @@ class JAndF:
       )
     self._unsupervised = task == 'unsupervised'
     self._max_proposals = max_proposals
-    self._clips = clips.Clips(max_frames)
-    self._sequences = {}
+    self._settings = {'tasks': task, 'numbers of proposals': max_proposals}
+    self._tracker = sequence_tracker.SequenceTracker(max_frames)
+    self._sequences: dict[str, _Sequence] = {}
 
   def update(
     self,
-    ground_truth: np.ndarray,
-    prediction: Optional[np.ndarray],
-    sequence: str,
-    frame: Any = None,
+    truth: maps.PanopticMap,
+    prediction: maps.PanopticMap | None,
+    sequence: str = '',
+    name: Any = None,
   ) -> None:
     """Adds one frame, in order; after an error nothing of it has been added.
 
     Args:
-      ground_truth: integers [h, w], ids of objects; 0 is background and 255
-        void.
-      prediction: the same, ids of proposals (unsupervised) or of objects. It
-        may be None in the first and the last frame of a semi-supervised
-        sequence, where it is not looked at.
-      sequence: whose frame it is.
-      frame: names the frame in errors; by default its place in the sequence.
+      truth: The objects, by their segment ids; 0 is background, and pixels of
+        `void` have no ground truth.
+      prediction: The same, of proposals (unsupervised) or of objects. It may
+        be None in the first and the last frame of a semi-supervised sequence,
+        where it is not looked at.
+      sequence: The video of the frame.
+      name: Names the frame in errors; by default its place in the sequence.
 
     Raises:
-      ValueError: a map is not [h, w] integers in 0..255, sizes differ, there
-        are more frames than allowed, or a predicted id is too high or a
+      ValueError: If a map is not integers `[h, w]` in 0..255, sizes differ,
+        there are more frames than allowed, or a predicted id is too high or a
         prediction missing. As semi-supervised it is unknown which frame is
         the last one, the latter two are raised one frame later.
     """
-    where = self._clips.where(sequence, frame)
-    ground_truth = np.asarray(ground_truth)
+    where = self._tracker.check(truth, prediction, sequence, name)
+    true_ids = region_boundary.mask_ids(truth, f'{where}, ground truth')
+    found_ids = None
     if prediction is not None:
-      prediction = np.asarray(prediction)
+      found_ids = region_boundary.mask_ids(prediction, f'{where}, prediction')
     elif self._unsupervised:
       raise ValueError(_missing(where))
-    self._clips.check(sequence, where, ground_truth, prediction)
-    ground_truth = _as_bytes(ground_truth, f'{where}, ground truth')
-    if prediction is not None:
-      prediction = _as_bytes(prediction, f'{where}, prediction')
     state = self._sequences.get(sequence)
     if state is None:
-      ids = np.unique(ground_truth)
+      ids = np.unique(true_ids)
       state = _Sequence(int(ids[ids < region_boundary.VOID].max(initial=0)))
     self._check_pending(state)
     if self._unsupervised or sequence in self._sequences:
-      self._score(state, ground_truth, prediction, where)
+      self._score(state, true_ids, found_ids, where)
     self._sequences[sequence] = state
-    self._clips.add(sequence, ground_truth.shape)
+    self._tracker.add(truth, sequence)
 
   def merge(self, other: 'JAndF') -> None:
     """Adds the sequences of another stream.
 
     Raises:
-      ValueError: the two score differently, or a sequence is in both.
+      ValueError: If the two score differently, or share a sequence.
     """
-    if (self._unsupervised, self._max_proposals) != (
-      other._unsupervised,
-      other._max_proposals,
-    ):
-      raise ValueError(
-        'two streams of J&F have different tasks or numbers of proposals; '
-        'build both alike'
-      )
-    self._clips.merge(other._clips)
+    metric.check_same_settings('J&F', self._settings, other._settings)
+    self._tracker.merge(other._tracker)
     self._sequences |= other._sequences
 
-  def result(self) -> dict[str, Any]:
+  def result(self) -> dict[str, float]:
+    """Returns J_and_F, J_Mean, J_Recall, ... in percent, and `objects`."""
+    scores = {}
+    for name, value in self.details()['global'].items():
+      name = name.replace('J&F-Mean', 'J_and_F').replace('-', '_')
+      scores[name] = value if name == 'objects' else 100 * value
+    return scores
+
+  def details(self) -> dict[str, Any]:
     """Returns the figures so far, in plain Python numbers.
 
     Returns:
@@ -151,11 +152,13 @@ class JAndF:
       ids, as officially; `assignment` has {sequence_k: (object, proposal)}.
 
     Raises:
-      ValueError: there are no frames, a semi-supervised sequence has fewer
+      ValueError: If there are no frames, a semi-supervised sequence has fewer
         than three, or no sequence has an object.
     """
-    self._clips.check_any()
-    per_object, per_sequence, assignment = {}, {}, {}
+    self._tracker.check_any()
+    per_object: dict[str, Any] = {}
+    per_sequence: dict[str, Any] = {}
+    assignment: dict[str, tuple[int, int]] = {}
     for sequence, state in self._sequences.items():
       series, pairs = self._series(sequence, state)
       rows = [
@@ -179,7 +182,13 @@ class JAndF:
       'assignment': assignment,
     }
 
-  def _score(self, state, ground_truth, prediction, where) -> None:
+  def _score(
+    self,
+    state: _Sequence,
+    truth: np.ndarray,
+    prediction: np.ndarray | None,
+    where: str,
+  ) -> None:
     if prediction is None:
       state.pending = where, _NO_PREDICTION
       return
@@ -187,7 +196,7 @@ class JAndF:
     if self._unsupervised:
       proposals = max(proposals, self._max_proposals)
     j, f, highest = region_boundary.score_frame(
-      ground_truth, prediction, state.objects, proposals, self._unsupervised
+      truth, prediction, state.objects, proposals, self._unsupervised
     )
     if not self._unsupervised:
       state.pending = where, highest
@@ -218,13 +227,13 @@ class JAndF:
   def _series(
     self, sequence: str, state: _Sequence
   ) -> tuple[tuple[np.ndarray, np.ndarray], list[tuple[int, int]]]:
-    """J and F, [objects, frames], and the (object, proposal) of each row."""
+    """J and F, `[objects, frames]`, and the (object, proposal) of each row."""
     if self._unsupervised:
       # Of proposals that are empty throughout, those take part below which a
       # higher id or as many objects exist: some object is hardly ever seen.
       used, frames = max(state.highest, state.objects), len(state.j)
     else:
-      used, frames = state.objects, self._clips.frames[sequence] - 2
+      used, frames = state.objects, self._tracker.frames[sequence] - 2
       if frames < 1:
         raise ValueError(
           f'sequence {sequence} has {frames + 2} frames, of which the first '
@@ -239,24 +248,12 @@ class JAndF:
     return (j[rows], f[rows]), pairs
 
 
-def _as_bytes(ids: np.ndarray, where: str) -> np.ndarray:
-  if ids.dtype == np.uint8:
-    return ids
-  low, high = ids.min(), ids.max()
-  if low < 0 or high > 255:
-    raise ValueError(
-      f'{where}: ids run from {low} to {high}, and the masks of DAVIS hold 0 '
-      'to 255; renumber the objects'
-    )
-  return ids.astype(np.uint8)
-
-
 def _missing(where: str) -> str:
   return f'{where} has no prediction; predict every frame that is scored'
 
 
 def _statistics(name: str, values: np.ndarray) -> dict[str, float]:
-  """Mean, recall and decay of the [frames] values of an object."""
+  """Mean, recall and decay of the `[frames]` values of an object."""
   # Quarters share their first and last frames, and halves round up.
   bounds = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
   first, last = values[: bounds[1] + 1], values[bounds[3] : bounds[4] + 1]

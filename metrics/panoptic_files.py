@@ -1,34 +1,25 @@
-"""The official COCO panoptic format: writing, reading and scoring files.
-
-A result is a folder of PNGs and a JSON:
-
-  {"annotations": [{"image_id", "file_name", "segments_info": [
-      {"id", "category_id", "area", "bbox", "iscrowd"}, ...]}, ...],
-   "categories": [{"id", "name", "isthing"}, ...]}
-
-The PNGs are those of `metrics.png_maps`, and id 0 is void
-(https://cocodataset.org/#format-results, panoptic segmentation). Ground truth
-has the same format.
-
-Scores a result against ground truth:
+"""Scores a result in COCO's panoptic format, as the official tool would.
 
   python -m metrics.panoptic_files \
     --gt_json=annotations/panoptic_val2017.json \
     --gt_folder=annotations/panoptic_val2017 \
     --pred_json=result.json --pred_folder=result
+
+Ground truth and result have one format, a JSON and a folder of PNGs; see
+`panoptic.result_files`.
 """
 
-import contextlib
 import json
 import os
 import pathlib
+from collections.abc import Mapping, Sequence
 from concurrent import futures
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
-import numpy as np
 from absl import app, flags
 
-from metrics import panoptic_quality, png_maps
+from metrics import panoptic_quality
+from panoptic import classes, command_line, maps, png, segment_table
 
 _IMAGES_PER_TASK = 32  # Fixed, so that no figure depends on the workers.
 
@@ -38,162 +29,19 @@ class Annotation(NamedTuple):
 
   image_id: int
   png: pathlib.Path
-  segments: Sequence[Mapping[str, Any]]
+  segments: Sequence[maps.Segment]
 
-
-class ResultWriter:
-  """Writes a result, one image at a time.
-
-  Use it as a context manager: leaving the block writes the JSON; leaving it
-  by an exception does not, and an earlier JSON of that name stays. Segments go
-  to a temporary file as they come, so that a result of any length needs no
-  memory.
-  """
-
-  def __init__(
-    self,
-    folder: str | os.PathLike,
-    json_path: str | os.PathLike,
-    categories: Sequence[Any],
-  ):
-    """Makes the folders.
-
-    Args:
-      folder: where the PNGs go.
-      json_path: the JSON, written at the end.
-      categories: objects with `id`, `name` and `isthing`.
-
-    Raises:
-      ValueError: no categories, or one id twice.
-    """
-    self._positions = panoptic_quality.category_positions(categories)
-    self._categories = [
-      {'id': int(c.id), 'name': str(c.name), 'isthing': int(c.isthing)}
-      for c in categories
-    ]
-    self._folder = pathlib.Path(folder)
-    self._json = pathlib.Path(json_path)
-    self._image_ids, self._file_names = set(), set()
-    self._folder.mkdir(parents=True, exist_ok=True)
-    self._json.parent.mkdir(parents=True, exist_ok=True)
-    self._temporary = self._json.with_name(self._json.name + '.tmp')
-    self._file = self._temporary.open('w', encoding='utf-8')
-    self._file.write('{"annotations": [')
-    self._done = False
-
-  def add(
-    self,
-    image_id: int,
-    file_name: str,
-    segment_ids: np.ndarray,
-    segments: Sequence[Mapping[str, Any]],
-  ) -> None:
-    """Writes the PNG of one image, and its segments for the JSON.
-
-    Args:
-      image_id: of the data set.
-      file_name: name of the PNG in the folder, perhaps with folders of its
-        own, as those of videos have.
-      segment_ids: [h, w] integers, 0 is void.
-      segments: mappings with `id`, `category_id` and perhaps `iscrowd`; area
-        and bounding box are measured here.
-
-    Raises:
-      ValueError: the writer is closed, an image or a name comes twice, the name
-        is not that of a PNG, or map and segments disagree (see
-        `PanopticQuality.update`).
-    """
-    where = f'image {image_id}'
-    if self._file.closed:
-      raise ValueError(
-        f'{where} comes after {self._json} was closed; add all images before'
-      )
-    if image_id in self._image_ids or file_name in self._file_names:
-      raise ValueError(
-        f'{where} ({file_name}): that id or file name has already been '
-        'written; add each image once'
-      )
-    parts = pathlib.PurePosixPath(file_name).parts
-    if not file_name.endswith('.png') or {'/', '..'} & set(parts):
-      raise ValueError(
-        f'{where}: {file_name!r} is not the name of a PNG in the folder; give '
-        'a name such as 000000000139.png or clip/000001.png'
-      )
-    info = _measure(segment_ids, segments, self._positions, where)
-    path = self._folder / file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    png_maps.write_png(path, segment_ids)
-    annotation = {
-      'image_id': int(image_id),
-      'file_name': file_name,
-      'segments_info': info,
-    }
-    separator = ', ' if self._image_ids else ''
-    self._file.write(separator + json.dumps(annotation))
-    self._image_ids.add(image_id)
-    self._file_names.add(file_name)
-
-  def close(self) -> None:
-    """Ends the JSON, which has its name from then on; once."""
-    if self._done:
-      return
-    with self._file:
-      self._file.write(f'], "categories": {json.dumps(self._categories)}}}')
-    os.replace(self._temporary, self._json)
-    self._done = True
-
-  def __enter__(self) -> 'ResultWriter':
-    return self
-
-  def __exit__(self, error_type, error, traceback) -> None:
-    if error_type is None:
-      self.close()
-    else:
-      # What is still to be written may not fit on a full disk.
-      with contextlib.suppress(OSError):
-        self._file.close()
-      self._temporary.unlink(missing_ok=True)
-
-
-def _measure(
-  segment_ids: np.ndarray,
-  segments: Sequence[Mapping[str, Any]],
-  positions: Mapping[int, int],
-  where: str,
-) -> list[dict[str, Any]]:
-  """Returns segments_info, with area and bbox [x, y, width, height]."""
-  panoptic_quality.check_map(segment_ids, where)
-  table = panoptic_quality.index_segments(segments, positions, where)
-  runs = panoptic_quality.find_runs(segment_ids)
-  rows = panoptic_quality.rows_of(
-    segment_ids.ravel()[runs.start], table.ids, where
-  )
-  area = np.bincount(rows, runs.length, len(table.ids)).astype(np.int64)
-  panoptic_quality.check_all_present(table.ids, area, where)
-  y, x = np.divmod(runs.start, segment_ids.shape[1])
-  low = np.full([2, len(area)], max(segment_ids.shape))
-  high = np.zeros([2, len(area)], np.int64)
-  np.minimum.at(low, (slice(None), rows), [x, y])
-  np.maximum.at(high, (slice(None), rows), [x + runs.length, y + 1])
-  boxes = np.concatenate([low, high - low]).T
-  return [
-    {
-      'id': int(segment['id']),
-      'category_id': int(segment['category_id']),
-      'area': int(area[row]),
-      'bbox': boxes[row].tolist(),
-      'iscrowd': int(segment.get('iscrowd', 0)),
-    }
-    for row, segment in enumerate(segments, start=1)
-  ]
+  def read(self) -> maps.PanopticMap:
+    """Decodes the PNG."""
+    return maps.PanopticMap(png.read_ids(self.png, png.COCO), self.segments)
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:
   """Reads a panoptic JSON.
 
   Raises:
-    FileNotFoundError: there is no such file.
-    ValueError: it is not JSON, or not an object with a list of annotations.
+    FileNotFoundError: If there is no such file.
+    ValueError: If it is not JSON, or not an object with a list of annotations.
   """
   if not os.path.isfile(path):
     raise FileNotFoundError(
@@ -217,13 +65,11 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
 
 def read_categories(
   content: Mapping[str, Any], path: str | os.PathLike
-) -> list[panoptic_quality.Category]:
+) -> list[classes.Category]:
   """Returns the categories of a JSON; ValueError if they are malformed."""
   try:
     return [
-      panoptic_quality.Category(
-        int(c['id']), str(c['name']), bool(int(c['isthing']))
-      )
+      classes.Category(int(c['id']), str(c['name']), bool(int(c['isthing'])))
       for c in content['categories']
     ]
   except (KeyError, TypeError, ValueError) as error:
@@ -241,8 +87,9 @@ def read_annotations(
   """Returns the annotations of a JSON by image id, in its order.
 
   Raises:
-    FileNotFoundError: the folder of PNGs is missing.
-    ValueError: there is no annotation, one is malformed, or an image has two.
+    FileNotFoundError: If the folder of PNGs is missing.
+    ValueError: If there is no annotation, one is malformed, or an image has
+      two.
   """
   if not os.path.isdir(folder):
     raise FileNotFoundError(f'{folder} is missing; give the folder of PNGs')
@@ -252,9 +99,9 @@ def read_annotations(
       image = Annotation(
         int(entry['image_id']),
         pathlib.Path(folder, entry['file_name']),
-        list(entry['segments_info']),
+        [maps.Segment.from_json(s) for s in entry['segments_info']],
       )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
       raise ValueError(
         f'{path}: annotation {number} lacks a valid "image_id", "file_name" '
         'or "segments_info"; give every annotation the three'
@@ -281,20 +128,20 @@ def score(
   Predictions for images without ground truth are left out, as officially.
 
   Args:
-    gt_json: ground truth; its categories are the ones scored.
-    gt_folder: its PNGs.
-    pred_json: the result.
-    pred_folder: its PNGs.
-    workers: threads (decoding runs outside the interpreter's lock). The
+    gt_json: Ground truth; its categories are the ones scored.
+    gt_folder: Its PNGs.
+    pred_json: The result.
+    pred_folder: Its PNGs.
+    workers: Threads (decoding runs outside the interpreter's lock). The
       figures are the same whatever their number.
 
   Returns:
-    As `PanopticQuality.result`.
+    As `PanopticQuality.details`.
 
   Raises:
-    FileNotFoundError: a file or folder is missing.
-    ValueError: an image has no prediction, or the input is malformed (see the
-      functions above and `PanopticQuality.update`).
+    FileNotFoundError: If a file or folder is missing.
+    ValueError: If an image has no prediction, or the input is malformed (see
+      the functions above and `PanopticQuality.update`).
   """
   if workers < 1:
     raise ValueError(f'{workers} workers cannot score; give at least one')
@@ -310,18 +157,12 @@ def score(
       'predict every image of the ground truth'
     )
   pairs = [(gt, predictions[i]) for i, gt in ground_truth.items()]
-  _check_pairs(pairs, panoptic_quality.category_positions(categories))
+  _check_pairs(pairs, segment_table.category_positions(categories))
 
   def score_part(start):
     part = panoptic_quality.PanopticQuality(categories)
     for gt, pred in pairs[start : start + _IMAGES_PER_TASK]:
-      part.update(
-        panoptic_quality.PanopticMap(png_maps.read_png(gt.png), gt.segments),
-        panoptic_quality.PanopticMap(
-          png_maps.read_png(pred.png), pred.segments
-        ),
-        gt.image_id,
-      )
+      part.update(gt.read(), pred.read(), name=gt.image_id)
     return part
 
   quality = panoptic_quality.PanopticQuality(categories)
@@ -333,7 +174,7 @@ def score(
     except Exception:
       pool.shutdown(cancel_futures=True)  # Report now, not at the end.
       raise
-  return quality.result()
+  return quality.details()
 
 
 def _check_pairs(
@@ -344,17 +185,14 @@ def _check_pairs(
   for gt, pred in pairs:
     where = f'image {gt.image_id}'
     for side, image in (('ground truth', gt), ('prediction', pred)):
-      panoptic_quality.index_segments(
+      segment_table.index_segments(
         image.segments, positions, f'{where}, {side}'
       )
-    gt_shape, pred_shape = (
-      png_maps.png_shape(gt.png),
-      png_maps.png_shape(pred.png),
-    )
-    if gt_shape != pred_shape:
+    gt_size, pred_size = (png.size_of(i.png, png.COCO) for i in (gt, pred))
+    if gt_size != pred_size:
       raise ValueError(
-        f'{where}: the ground truth is {list(gt_shape)} and the prediction '
-        f'{list(pred_shape)} pixels; resize the prediction to the ground truth'
+        f'{where}: the ground truth is {list(gt_size)} and the prediction '
+        f'{list(pred_size)} pixels; resize the prediction to the ground truth'
       )
 
 
@@ -379,22 +217,21 @@ def _define_flags() -> None:
   )
 
 
-def main(argv: Sequence[str]) -> None:
-  """Prints the table; ends with one sentence if the input is bad."""
-  if len(argv) > 1:
-    raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
+def _run() -> None:
   values = flags.FLAGS
-  try:
-    result = score(
-      values.gt_json,
-      values.gt_folder,
-      values.pred_json,
-      values.pred_folder,
-      values.workers,
-    )
-  except (FileNotFoundError, ValueError) as error:
-    raise SystemExit(f'error: {error}') from error
+  result = score(
+    values.gt_json,
+    values.gt_folder,
+    values.pred_json,
+    values.pred_folder,
+    values.workers,
+  )
   print(format_table(result))
+
+
+def main(argv: Sequence[str]) -> None:
+  """Prints the table."""
+  command_line.run(argv, _run, prefix='error')
 
 
 if __name__ == '__main__':

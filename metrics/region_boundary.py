@@ -15,11 +15,12 @@ shifted maps. What is left for each pair is a sum over boundary pixels.
 """
 
 import math
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from metrics import panoptic_quality
+from panoptic import maps, runs
 
 VOID = 255  # The id of pixels without ground truth.
 _BITS = 64  # Masks that share one map of bits.
@@ -29,14 +30,38 @@ class Boundaries(NamedTuple):
   """The boundaries of up to 64 disjoint masks of one frame.
 
   Attributes:
-    pixels: int64 [n], flat positions of all boundary pixels.
-    member: float32 [n, masks], 1 where a pixel is on the mask's boundary.
-    near: unsigned [h * w]; bit k is set near the boundary of mask k.
+    pixels: int64 `[n]`, flat positions of all boundary pixels.
+    member: float32 `[n, masks]`, 1 where a pixel is on the mask's boundary.
+    near: Unsigned `[h * w]`; bit k is set near the boundary of mask k.
   """
 
   pixels: np.ndarray
   member: np.ndarray
   near: np.ndarray
+
+
+def mask_ids(panoptic_map: maps.PanopticMap, where: str) -> np.ndarray:
+  """The ids of a frame's masks, and 255 for void: uint8 `[h, w]`.
+
+  Args:
+    panoptic_map: The frame.
+    where: Names the frame in the error.
+
+  Raises:
+    ValueError: If the ids are not in 0..255.
+  """
+  ids = panoptic_map.segment_ids
+  if panoptic_map.void is not None:
+    ids = np.where(panoptic_map.void, VOID, ids)
+  if ids.dtype == np.uint8:
+    return ids
+  low, high = ids.min(), ids.max()
+  if low < 0 or high > 255:
+    raise ValueError(
+      f'{where}: ids run from {low} to {high}, and the masks of DAVIS hold 0 '
+      'to 255; renumber the objects'
+    )
+  return ids.astype(np.uint8)
 
 
 def boundary_bits(
@@ -45,12 +70,12 @@ def boundary_bits(
   """Finds boundaries: a mask changes to the right, below or right below.
 
   Args:
-    ids: uint8 [h, w].
-    table: unsigned [256]; bit k is set for the ids of mask k.
+    ids: uint8 `[h, w]`.
+    table: Unsigned `[256]`; bit k is set for the ids of mask k.
 
   Returns:
-    int64 [n], flat positions of all boundary pixels, and unsigned [n]; bit k
-    is set on the boundary of mask k.
+    int64 `[n]`, flat positions of all boundary pixels, and unsigned `[n]`; bit
+    k is set on the boundary of mask k.
   """
   height, width = ids.shape
   changed = np.zeros(ids.shape, bool)
@@ -72,7 +97,7 @@ def boundary_bits(
 
 
 def dilate_bits(bits: np.ndarray, radius: int) -> np.ndarray:
-  """Sets each bit within `radius` pixels of where it is set, [h, w]."""
+  """Sets each bit within `radius` pixels of where it is set, `[h, w]`."""
   height = bits.shape[0]
   result = np.zeros_like(bits)
   row, drawn = bits.copy(), 0  # Each bit is a line of that half width.
@@ -92,8 +117,8 @@ def find_boundaries(ids: np.ndarray, count: int) -> Iterator[Boundaries]:
   """Yields the boundaries of masks 1 .. count, at most 64 at a time.
 
   Args:
-    ids: uint8 [h, w]; other ids than 1 .. count belong to no mask.
-    count: the number of masks.
+    ids: uint8 `[h, w]`; other ids than 1 .. count belong to no mask.
+    count: The number of masks.
   """
   # Rounded up, so even the last bit counts: computed as the official one is.
   radius = int(np.ceil(0.008 * np.linalg.norm(ids.shape)))
@@ -105,7 +130,8 @@ def find_boundaries(ids: np.ndarray, count: int) -> Iterator[Boundaries]:
       if masks <= 8 * np.dtype(d).itemsize
     )
     table = np.zeros(256, dtype)
-    table[first : first + masks] = dtype(1) << np.arange(masks, dtype=dtype)
+    bits = np.uint64(1) << np.arange(masks, dtype=np.uint64)
+    table[first : first + masks] = bits
     pixels, bits = boundary_bits(ids, table)
     near = np.zeros(ids.shape, dtype)
     if pixels.size:
@@ -121,13 +147,13 @@ def boundary_accuracy(
   """F of every pair of masks of one frame.
 
   Args:
-    ground_truth: uint8 [h, w], ids 1 .. objects; others are background.
-    prediction: the same, 1 .. proposals.
-    objects: the number of ground-truth masks.
-    proposals: the number of predicted masks.
+    ground_truth: uint8 `[h, w]`, ids 1 .. objects; others are background.
+    prediction: The same, 1 .. proposals.
+    objects: The number of ground-truth masks.
+    proposals: The number of predicted masks.
 
   Returns:
-    float64 [proposals, objects].
+    float64 `[proposals, objects]`.
   """
   gt_size, pred_size = np.zeros(objects), np.zeros(proposals)
   gt_match, pred_match = np.zeros([2, proposals, objects])
@@ -159,10 +185,10 @@ def region_similarity(overlap: np.ndarray) -> np.ndarray:
   """J of every pair of masks.
 
   Args:
-    overlap: [gt ids, predicted ids] pixels; row and column 0 are background.
+    overlap: `[gt ids, predicted ids]` pixels; row and column 0 are background.
 
   Returns:
-    float64 [proposals, objects].
+    float64 `[proposals, objects]`.
   """
   shared = overlap[1:, 1:].T
   union = overlap[1:].sum(1) + overlap[:, 1:].sum(0)[:, None] - shared
@@ -179,20 +205,20 @@ def score_frame(
   """J and F of every pair of masks of one frame.
 
   Args:
-    ground_truth: uint8 [h, w]; ids 1 .. objects are scored, 255 is void and
+    ground_truth: uint8 `[h, w]`; ids 1 .. objects are scored, 255 is void and
       all else is background.
-    prediction: uint8 [h, w]; ids 1 .. proposals are scored.
-    objects: the number of ground-truth masks.
-    proposals: the number of predicted masks.
-    remove_void: take void out of both masks; or else it is background.
+    prediction: uint8 `[h, w]`; ids 1 .. proposals are scored.
+    objects: The number of ground-truth masks.
+    proposals: The number of predicted masks.
+    remove_void: Take void out of both masks; or else it is background.
 
   Returns:
-    J and F, float64 [proposals, objects], and the highest predicted id.
+    J and F, float64 `[proposals, objects]`, and the highest predicted id.
   """
-  runs = panoptic_quality.find_runs(ground_truth, prediction)
-  pairs = ground_truth.ravel()[runs.start].astype(np.int64) << 8
-  pairs |= prediction.ravel()[runs.start]
-  overlap = np.bincount(pairs, runs.length, 256 * 256).reshape(256, 256)
+  found = runs.find_runs(ground_truth, prediction)
+  pairs = ground_truth.ravel()[found.start].astype(np.int64) << 8
+  pairs |= prediction.ravel()[found.start]
+  overlap = np.bincount(pairs, found.length, 256 * 256).reshape(256, 256)
   highest = int(np.flatnonzero(overlap.any(0))[-1])
   if remove_void and overlap[VOID].any():
     prediction = np.where(ground_truth == VOID, 0, prediction)
@@ -210,14 +236,14 @@ def _box(
   pixels: np.ndarray, shape: tuple[int, int], margin: int
 ) -> tuple[slice, slice]:
   """The rows and columns that are within `margin` of any of the pixels."""
-  spans = np.divmod(pixels, shape[1])
-  return tuple(
+  y, x = (
     slice(max(int(s.min()) - margin, 0), int(s.max()) + margin + 1)
-    for s in spans
+    for s in np.divmod(pixels, shape[1])
   )
+  return y, x
 
 
 def _unpack(bits: np.ndarray, count: int) -> np.ndarray:
-  """float32 [n, count] of zeros and ones from unsigned [n]."""
+  """float32 `[n, count]` of zeros and ones from unsigned `[n]`."""
   shifted = bits[:, None] >> np.arange(count, dtype=bits.dtype)
   return (shifted & bits.dtype.type(1)).astype(np.float32)

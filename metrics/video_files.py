@@ -8,94 +8,124 @@
     --gt_folder=panoptic_maps/val --pred_folder=result
 
 Both folders hold one folder for each sequence, and in it one PNG for each
-frame, by the same names in both (see `video_maps`). Sequences and frames
-without ground truth are left out. Prints J&F for DAVIS; STQ and VPQ, with
-crowd as COCO and as DeepLab2 treat it, for KITTI-STEP.
+frame, by the same names in both, in the data set's format (see `panoptic.png`).
+Sequences and frames without ground truth are left out. Prints J&F for DAVIS;
+STQ and VPQ, with crowd as COCO and as DeepLab2 treat it, for KITTI-STEP.
 """
 
+import functools
+import importlib
 import os
 import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
-from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple
 
-import numpy as np
 from absl import app, flags
 
-from metrics import clip_folders, j_and_f, stq, tubes, video_maps, vpq
+from metrics import clip_folders, j_and_f, metric, stq, tube_metric, vpq
+from panoptic import classes, command_line, maps, png
+
+
+class Labels(NamedTuple):
+  """A data set's label files."""
+
+  encoding: png.Encoding
+  classes: classes.ClassTable
+  find_segments: Callable[..., Sequence[maps.Segment]]
+
+  def read(self, path: pathlib.Path) -> maps.PanopticMap:
+    """Decodes a file; ValueError if it is not one of the data set's."""
+    ids = png.read_ids(path, self.encoding)
+    try:
+      return maps.from_label_ids(ids, self.find_segments)
+    except ValueError as error:
+      raise ValueError(f'{path}: {error}') from error
 
 
 class Format(NamedTuple):
-  """How a data set's masks are read and scored.
+  """How a data set's result is scored.
 
   Attributes:
-    shape: returns (height, width) of a file without decoding it.
-    read: returns the map of a file.
-    metrics: makes the metrics by name; its argument is `max_frames`.
-    inner_frames_only: the first and the last frame need no prediction.
+    dataset: The data set, which owns the format of the files.
+    make: Makes the metric from the classes and `max_frames`.
+    title: Of the metric; '' if its details are those of several metrics.
+    inner_frames_only: The first and the last frame need no prediction.
   """
 
-  shape: Callable[[pathlib.Path], tuple[int, int]]
-  read: Callable[[pathlib.Path], np.ndarray]
-  metrics: Callable[[Optional[int]], dict[str, Any]]
+  dataset: str
+  make: Callable[[classes.ClassTable, int | None], metric.Metric]
+  title: str = ''
   inner_frames_only: bool = False
 
 
-def _davis(task: str) -> Format:
-  return Format(
-    video_maps.davis_shape,
-    video_maps.read_davis,
-    lambda limit: {'J&F': j_and_f.JAndF(task, max_frames=limit)},
-    inner_frames_only=task == 'semi-supervised',
+def _j_and_f(
+  task: str, table: classes.ClassTable, max_frames: int | None
+) -> metric.Metric:
+  del table
+  return j_and_f.JAndF(task, max_frames=max_frames)
+
+
+def _stq_and_vpq(
+  table: classes.ClassTable, max_frames: int | None
+) -> metric.Metric:
+  make_vpq = functools.partial(
+    vpq.VideoPanopticQuality, table.categories, max_frames=max_frames
+  )
+  return tube_metric.Several(
+    {
+      'STQ': stq.SegmentationTrackingQuality(
+        table.categories, max_frames=max_frames
+      ),
+      'VPQ': make_vpq(),
+      'VPQ, crowd as segment': make_vpq(crowd_is_segment=True),
+    }
   )
 
 
-def _kitti_step_metrics(max_frames: Optional[int]) -> dict[str, Any]:
-  space = tubes.KITTI_STEP
-  return {
-    'STQ': stq.SegmentationTrackingQuality(space, max_frames),
-    'VPQ': vpq.VideoPanopticQuality(space, max_frames=max_frames),
-    'VPQ, crowd as segment': vpq.VideoPanopticQuality(
-      space, crowd_is_segment=True, max_frames=max_frames
-    ),
-  }
-
-
 FORMATS = {
-  'davis_unsupervised': _davis('unsupervised'),
-  'davis_semi_supervised': _davis('semi-supervised'),
-  'kitti_step': Format(
-    video_maps.kitti_step_shape,
-    video_maps.read_kitti_step,
-    _kitti_step_metrics,
+  'davis_unsupervised': Format(
+    'davis', functools.partial(_j_and_f, 'unsupervised'), 'J&F'
   ),
+  'davis_semi_supervised': Format(
+    'davis', functools.partial(_j_and_f, 'semi-supervised'), 'J&F', True
+  ),
+  'kitti_step': Format('kitti_step', _stq_and_vpq),
 }
+
+
+def labels_of(dataset: str) -> Labels:
+  """The label files of a data set, whose module says what they hold."""
+  # Not at import: the metrics need no data set.
+  module = importlib.import_module(f'data.datasets.{dataset}')
+  return Labels(module.ENCODING, module.class_table(), module.find_segments)
 
 
 def score(
   format_name: str,
   gt_folder: str | os.PathLike,
   pred_folder: str | os.PathLike,
-  sequences: Optional[Sequence[str]] = None,
+  sequences: Sequence[str] | None = None,
   workers: int = 1,
-  max_frames: Optional[int] = None,
+  max_frames: int | None = None,
 ) -> dict[str, Any]:
   """Scores a result. All names and headers are checked before any decoding.
 
   Args:
-    format_name: one of `FORMATS`.
-    gt_folder: ground truth.
-    pred_folder: the result.
-    sequences: names; by default all folders of the ground truth.
-    workers: threads, each with a sequence. The figures are the same whatever
+    format_name: One of `FORMATS`.
+    gt_folder: Ground truth.
+    pred_folder: The result.
+    sequences: Names; by default all folders of the ground truth.
+    workers: Threads, each with a sequence. The figures are the same whatever
       their number.
-    max_frames: allowed in one sequence; None for any number.
+    max_frames: Allowed in one sequence; None for any number.
 
   Returns:
-    {metric: its result}.
+    The details of each metric by its name.
 
   Raises:
-    FileNotFoundError: a file or folder is missing.
-    ValueError: there is no such format, or the input is malformed (see
+    FileNotFoundError: If a file or folder is missing.
+    ValueError: If there is no such format, or the input is malformed (see
       `clip_folders` and the metrics).
   """
   if format_name not in FORMATS or workers < 1:
@@ -107,49 +137,50 @@ def score(
   clips = clip_folders.find_frames(
     gt_folder, pred_folder, sequences, form.inner_frames_only
   )
+  labels = labels_of(form.dataset)
   for sequence, frames in clips.items():
-    _check_headers(sequence, frames, form, max_frames)
+    _check_headers(sequence, frames, labels.encoding, max_frames)
 
   def score_sequence(sequence):
-    metrics = form.metrics(max_frames)
+    part = form.make(labels.classes, max_frames)
     for frame in clips[sequence]:
-      gt, pred = (
-        None if path is None else form.read(path) for path in frame[1:]
-      )
-      for metric in metrics.values():
-        metric.update(gt, pred, sequence, frame.name)
-    return metrics
+      prediction: Any = None  # J&F needs none in some frames.
+      if frame.prediction is not None:
+        prediction = labels.read(frame.prediction)
+      truth = labels.read(frame.ground_truth)
+      part.update(truth, prediction, sequence, frame.name)
+    return part
 
-  total = form.metrics(max_frames)
+  total = form.make(labels.classes, max_frames)
   with futures.ThreadPoolExecutor(workers) as pool:
     try:
-      for metrics in pool.map(score_sequence, clips):
-        for name, metric in metrics.items():
-          total[name].merge(metric)
+      for part in pool.map(score_sequence, clips):
+        total.merge(part)
     except Exception:
       pool.shutdown(cancel_futures=True)  # Report now, not at the end.
       raise
-  return {name: metric.result() for name, metric in total.items()}
+  details = total.details()
+  return {form.title: details} if form.title else details
 
 
 def _check_headers(
   sequence: str,
   frames: Sequence[clip_folders.Frame],
-  form: Format,
-  max_frames: Optional[int],
+  encoding: png.Encoding,
+  max_frames: int | None,
 ) -> None:
   if max_frames is not None and len(frames) > max_frames:
     raise ValueError(
       f'sequence {sequence} has {len(frames)} frames, and {max_frames} are '
       'allowed; split the sequence or raise max_frames'
     )
-  first = form.shape(frames[0].ground_truth)
+  first = png.size_of(frames[0].ground_truth, encoding)
   for frame in frames:
     for path in frame[1:]:
-      shape = first if path is None else form.shape(path)
-      if shape != first:
+      size = first if path is None else png.size_of(path, encoding)
+      if size != first:
         raise ValueError(
-          f'{path} is {list(shape)} and {frames[0].ground_truth} '
+          f'{path} is {list(size)} and {frames[0].ground_truth} '
           f'{list(first)} pixels; resize all frames of a sequence, and their '
           'predictions, to the size of its ground truth'
         )
@@ -194,28 +225,25 @@ def _define_flags() -> None:
   flags.mark_flags_as_required(['format', 'gt_folder', 'pred_folder'])
 
 
-def main(argv: Sequence[str]) -> None:
-  """Prints the tables; ends with one sentence if the input is bad."""
-  if len(argv) > 1:
-    raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
+def _run() -> None:
   values = flags.FLAGS
-  try:
-    names = (
-      None
-      if values.sequences is None
-      else clip_folders.read_sequences(values.sequences)
-    )
-    results = score(
-      values.format,
-      values.gt_folder,
-      values.pred_folder,
-      names,
-      values.workers,
-      values.max_frames,
-    )
-  except (FileNotFoundError, ValueError) as error:
-    raise SystemExit(f'error: {error}') from error
+  names = None
+  if values.sequences is not None:
+    names = clip_folders.read_sequences(values.sequences)
+  results = score(
+    values.format,
+    values.gt_folder,
+    values.pred_folder,
+    names,
+    values.workers,
+    values.max_frames,
+  )
   print(format_tables(results))
+
+
+def main(argv: Sequence[str]) -> None:
+  """Prints the tables."""
+  command_line.run(argv, _run, prefix='error')
 
 
 if __name__ == '__main__':

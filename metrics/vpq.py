@@ -5,45 +5,50 @@ consecutive frames of a sequence are taken as one image, whose segments are the
 tubes; k = 1 .. 4, and VPQ is the mean over k. Counts are summed over windows
 and sequences before they are divided.
 
-Two public evaluations differ in what the ground truth's crowd (instance 0 of a
-thing) is. Of the COCO rules, and so of VPSNet's, it is a region that excuses
-predictions; of DeepLab2 an ordinary segment. Both are here.
+Two public evaluations differ in the ground truth's crowds of things. By the
+COCO rules, and so VPSNet's, a crowd is a region that excuses predictions; by
+DeepLab2's it is an ordinary segment. Both are here.
 """
 
 import collections
-from typing import Any, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from metrics import clips, segment_matching, tubes
+from metrics import pq_stat, tube_metric
+from panoptic import classes
 
 
-class VideoPanopticQuality:
+class VideoPanopticQuality(tube_metric.TubeMetric):
   """VPQ of a stream of frames.
 
   Of the past, only the shared pixels of the last few frames' tubes are kept.
   """
 
+  name = 'VPQ'
+
   def __init__(
     self,
-    space: tubes.LabelSpace,
+    categories: Sequence[classes.Category],
     window_lengths: Sequence[int] = (1, 2, 3, 4),
     crowd_is_segment: bool = False,
-    max_frames: Optional[int] = None,
+    merge_stuff: bool = False,
+    max_frames: int | None = None,
   ):
     """Starts with no sequence.
 
     Args:
-      space: what the labels mean.
-      window_lengths: the values of k, in frames.
-      crowd_is_segment: score crowd as DeepLab2 does, not as COCO.
-      max_frames: allowed in one sequence; None for any number.
+      categories: As for `TubeMetric`.
+      window_lengths: The values of k, in frames.
+      crowd_is_segment: Whether crowd is scored by DeepLab2's rule, not COCO's.
+      merge_stuff: As for `TubeMetric`.
+      max_frames: As for `TubeMetric`.
 
     Raises:
-      ValueError: the numbers of `space` do not fit, a window is empty or given
-        twice, or no frame is allowed.
+      ValueError: If a window is empty or given twice, or as for `TubeMetric`.
     """
-    space.check()
+    super().__init__(categories, merge_stuff, max_frames)
     if (
       not window_lengths
       or min(window_lengths) < 1
@@ -53,110 +58,73 @@ class VideoPanopticQuality:
         f'window lengths {list(window_lengths)} cannot be scored; give '
         'different numbers of frames, each at least 1'
       )
-    self._space = space
-    self._crowd_is_segment = crowd_is_segment
-    self._clips = clips.Clips(max_frames)
-    self._counts = {
-      k: segment_matching.MatchCounts(space.num_classes) for k in window_lengths
+    self._settings |= {
+      'windows': list(window_lengths),
+      'rules for crowd': crowd_is_segment,
     }
-    self._windows = {}  # {sequence: the overlaps of its last frames}
+    self._crowd_is_segment = crowd_is_segment
+    self._stats = {k: pq_stat.PQStat(categories) for k in window_lengths}
+    # By sequence, its last frames.
+    self._windows: dict[str, collections.deque] = {}
 
-  def update(
-    self,
-    ground_truth: np.ndarray,
-    prediction: np.ndarray,
-    sequence: str,
-    frame: Any = None,
-  ) -> None:
-    """Adds one frame, in order; after an error nothing of it has been added.
+  def result(self) -> dict[str, float]:
+    """Returns VPQ, VPQ_things, VPQ_stuff and VPQ_k by k, in percent."""
+    details = self.details()
+    scores = {
+      f'VPQ{suffix}': 100 * details['VPQ'][group]
+      for group, suffix in pq_stat.GROUPS.items()
+    }
+    for k, row in details['per_length'].items():
+      scores[f'VPQ_{k}'] = 100 * row['All']['pq']
+    return scores
 
-    Args:
-      ground_truth: integers [h, w], labels class * label_divisor + instance.
-      prediction: the same.
-      sequence: whose frame it is. No window spans two sequences.
-      frame: names the frame in errors; by default its place in the sequence.
-
-    Raises:
-      ValueError: a map is not [h, w] integers, sizes differ, there are more
-        frames than allowed, or a class is unknown.
-    """
-    where = self._clips.where(sequence, frame)
-    ground_truth, prediction = np.asarray(ground_truth), np.asarray(prediction)
-    self._clips.check(sequence, where, ground_truth, prediction)
-    found = tubes.count_overlaps(ground_truth, prediction, self._space, where)
-    window = self._windows.setdefault(
-      sequence, collections.deque(maxlen=max(self._counts))
-    )
-    window.appendleft(found)
-    for k, counts in self._counts.items():
-      if k <= len(window):
-        self._add(counts, tubes.sum_overlaps(list(window)[:k]))
-    self._clips.add(sequence, ground_truth.shape)
-
-  def merge(self, other: 'VideoPanopticQuality') -> None:
-    """Adds the sequences of another stream.
-
-    Raises:
-      ValueError: the two score differently, or a sequence is in both.
-    """
-    if (self._space, self._crowd_is_segment, self._counts.keys()) != (
-      other._space,
-      other._crowd_is_segment,
-      other._counts.keys(),
-    ):
-      raise ValueError(
-        'two streams of VPQ have different labels, windows or rules for '
-        'crowd; build both alike'
-      )
-    self._clips.merge(other._clips)
-    self._windows |= other._windows
-    for k, counts in self._counts.items():
-      counts.merge(other._counts[k])
-
-  def result(self) -> dict[str, Any]:
+  def details(self) -> dict[str, Any]:
     """Returns the figures so far, in plain Python numbers.
 
     Returns:
       `VPQ`: {All, Things, Stuff}, means over k in 0..1; `per_length`: {k: as
-      `PanopticQuality.result`}. A sequence shorter than k has no window of k.
+      `PQStat.details`}. A sequence shorter than k has no window of k.
 
     Raises:
-      ValueError: there are no frames.
+      ValueError: If there are no frames.
     """
-    self._clips.check_any()
-    classes = range(self._space.num_classes)
-    isthing = np.isin(classes, self._space.things)
-    rows = {
-      k: counts.result(classes, isthing) for k, counts in self._counts.items()
-    }
+    self._tracker.check_any()
+    rows = {k: stat.details() for k, stat in self._stats.items()}
     means = {
       group: float(np.mean([row[group]['pq'] for row in rows.values()]))
-      for group in ('All', 'Things', 'Stuff')
+      for group in pq_stat.GROUPS
     }
     return {'VPQ': means, 'per_length': rows}
 
-  def _add(
-    self, counts: segment_matching.MatchCounts, overlaps: tubes.Overlaps
+  def _add(self, shared: tube_metric.SharedPixels, sequence: str) -> None:
+    window = self._windows.setdefault(
+      sequence, collections.deque(maxlen=max(self._stats))
+    )
+    window.appendleft(shared)
+    for k, stat in self._stats.items():
+      if k <= len(window):
+        self._add_window(stat, list(window)[:k])
+
+  def _merge(self, other: 'VideoPanopticQuality') -> None:
+    self._windows |= other._windows
+    for k, stat in self._stats.items():
+      stat.merge(other._stats[k])
+
+  def _add_window(
+    self, stat: pq_stat.PQStat, frames: list[tube_metric.SharedPixels]
   ) -> None:
-    divisor, void = self._space.label_divisor, self._space.void
-    sides = []
-    for labels in overlaps[:2]:
-      # Void comes first, whether or not a pixel has it.
-      ids, row = np.unique(
-        np.append(labels, void * divisor), return_inverse=True
-      )
-      first = row[-1]
-      row = np.where(row == first, 0, row + (row < first))[:-1]
-      ids = np.append(ids[first], np.delete(ids, first))
-      category = ids // divisor
-      category[0] = -1
-      sides.append((row, ids, category))
-    (gt_row, gt_ids, gt_category), (pred_row, pred_ids, pred_category) = sides
-    shape = len(gt_ids), len(pred_ids)
-    overlap = np.bincount(
-      gt_row * shape[1] + pred_row, overlaps.pixels, shape[0] * shape[1]
-    ).reshape(shape)
-    crowd = np.isin(gt_category, self._space.things) & (gt_ids % divisor == 0)
-    if self._crowd_is_segment:
-      crowd[:] = False
-    counts.add(overlap, gt_category, pred_category, crowd)
+    truth, prediction, pixels = map(np.concatenate, zip(*frames, strict=True))
+    # Void is the lowest tube, and comes first whether or not a pixel has it.
+    truth, g = np.unique(np.append(truth, 0), return_inverse=True)
+    prediction, p = np.unique(np.append(prediction, 0), return_inverse=True)
+    shape = len(truth), len(prediction)
+    pairs = g[:-1] * shape[1] + p[:-1]
+    overlap = np.bincount(pairs, pixels, shape[0] * shape[1]).reshape(shape)
+    crowd = self._isthing[tube_metric.classes_of(truth)]
+    crowd &= ~tube_metric.has_id(truth) & ~np.bool_(self._crowd_is_segment)
+    stat.add(
+      overlap,
+      tube_metric.classes_of(truth) - 1,
+      tube_metric.classes_of(prediction) - 1,
+      crowd,
+    )

@@ -12,13 +12,13 @@ def int2bit(x: tf.Tensor, n: int = 8) -> tf.Tensor:
   """Little-endian bits of integers (Algorithm 3).
 
   Args:
-    x: integers `[...]`; narrow ones are widened, whose shifts would fail.
-    n: how many bits.
+    x: Integers `[...]` of any type, at most 32 bits wide in value.
+    n: Number of bits.
 
   Returns:
     int32 `[..., n]` of 0 and 1.
   """
-  x = tf.cast(x, tf.int32)
+  x = tf.cast(x, tf.int32)  # Narrow types cannot be shifted by all of range(n).
   x = tf.bitwise.right_shift(tf.expand_dims(x, -1), tf.range(n))
   return tf.math.mod(x, 2)
 
@@ -27,7 +27,7 @@ def bit2int(x: tf.Tensor) -> tf.Tensor:
   """Integers of little-endian bits (Algorithm 3).
 
   Args:
-    x: bits `[..., n]`, 0 or 1 (True or False) in any type.
+    x: Bits `[..., n]`, 0 or 1 (True or False) in any type.
 
   Returns:
     int32 `[...]`.
@@ -41,9 +41,9 @@ def to_analog(label_map: tf.Tensor, n: int, b: float) -> tf.Tensor:
   """The analog bits `(2 * bit - 1) * b` of a panoptic map.
 
   Args:
-    label_map: integers `[B, h, w, c]`, one channel per coded integer.
-    n: bits per channel.
-    b: input scaling.
+    label_map: Integers `[B, h, w, c]`, one channel for each coded integer.
+    n: Bits per channel.
+    b: Input scaling.
 
   Returns:
     float32 `[B, h, w, c * n]`.
@@ -55,13 +55,13 @@ def to_analog(label_map: tf.Tensor, n: int, b: float) -> tf.Tensor:
 def from_analog(
   x: tf.Tensor, n: int, num_classes: int, max_instances: int
 ) -> tf.Tensor:
-  """The panoptic map nearest to analog bits.
+  """The panoptic map of analog bits; a bit is 1 where its value is positive.
 
   Args:
-    x: analog bits `[B, h, w, 2 * n]`; the sign decides.
-    n: bits per channel.
-    num_classes: classes are clipped to `num_classes - 1`.
-    max_instances: ids are clipped to `max_instances - 1`.
+    x: Analog bits `[B, h, w, 2 * n]`.
+    n: Bits per channel.
+    num_classes: Number of classes; larger classes become `num_classes - 1`.
+    max_instances: Number of ids; larger ids become `max_instances - 1`.
 
   Returns:
     int32 `[B, h, w, 2]`.
@@ -80,9 +80,9 @@ def expected_bits(logits: tf.Tensor, n: int, b: float) -> tf.Tensor:
   """The mean analog bits of distributions over integers.
 
   Args:
-    logits: `[B, h, w, c, 2**n]`, one distribution per coded integer.
-    n: bits per channel.
-    b: input scaling.
+    logits: `[B, h, w, c, 2**n]`, one distribution for each coded integer.
+    n: Bits per channel.
+    b: Input scaling.
 
   Returns:
     float32 `[B, h, w, c * n]` in [-b, b].

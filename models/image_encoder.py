@@ -1,31 +1,33 @@
 """The image encoder: ResNet, transformer and pyramid merge (section 3.1)."""
 
-from typing import NamedTuple, Optional, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import layers, randomness, resnet
+from models import layers, prng, resnet, transformer
 
 
 class Encoded(NamedTuple):
-  """What the decoder sees of an image.
+  """Encoded images, as the decoder takes them.
 
   Attributes:
     tokens: `[B, s, dim]`, for attention.
-    features: `[B, h, w, c]` at mask size, for concatenation.
+    features: `[B, h, w, c]` at mask size, for concatenation; None where the
+      decoder does not concatenate.
   """
 
   tokens: tf.Tensor
-  features: tf.Tensor
+  features: tf.Tensor | None
 
 
 class ImageEncoder(tf_keras.layers.Layer):
   """Images `[B, H, W, 3]` in [0, 1] to a feature pyramid and tokens.
 
-  Returns a list of feature maps, finest (/4) first, and the tokens
-  `[B, s, dim]` of the coarsest.
+  Returns a list of feature maps, finest first (see `backbone_levels`), and the
+  tokens `[B, s, dim]` of the coarsest.
   """
 
   def __init__(self, config: base.ImageEncoder, **kwargs):
@@ -33,9 +35,9 @@ class ImageEncoder(tf_keras.layers.Layer):
     self._dim, self._drop_units = config.dim, config.drop_units
     self.resnet = resnet.ResNet(config.resnet, name='resnet')
     self.projection = tf_keras.layers.Dense(config.dim, name='projection')
-    self.projection_ln = layers.layer_norm('projection_ln')
+    self.projection_ln = transformer.layer_norm('projection_ln')
     self.transformer = [
-      layers.EncoderLayer(
+      transformer.EncoderLayer(
         config.dim,
         config.num_heads,
         config.mlp_dim,
@@ -46,16 +48,16 @@ class ImageEncoder(tf_keras.layers.Layer):
       )
       for i in range(config.num_layers)
     ]
-    self.output_ln = layers.layer_norm('output_ln')
+    self.output_ln = transformer.layer_norm('output_ln')
 
-  def call(self, image, training=False, rng: Optional[randomness.Rng] = None):
+  def call(self, image, training=False, rng: prng.Rng | None = None):
     pyramid = self.resnet(image, training=training)
     _, rows, cols, channels = pyramid[-1].shape
     x = tf.reshape(pyramid[-1], [-1, rows * cols, channels])
     x = layers.dropout(x, self._drop_units, rng)
     x = self.projection_ln(self.projection(x))
-    code = layers.position_code_2d(rows, cols, self._dim)
-    x += tf.cast(code, x.dtype)
+    position = transformer.sincos_position_embedding_2d(rows, cols, self._dim)
+    x += tf.cast(position, x.dtype)
     for layer in self.transformer:
       x = layer(x, rng)
     return pyramid, self.output_ln(x)
@@ -83,13 +85,13 @@ class MergeBlock(tf_keras.layers.Layer):
 class PyramidMerge(tf_keras.layers.Layer):
   """Merges a pyramid, from coarse to fine, into one map of the mask's size.
 
-  The tokens take the place of the coarsest level. `blocks[i]` merges into
-  level i - 1; `blocks[0]`, absent where the mask has the /4 size, brings the
-  finest level to the mask's size.
+  The tokens replace the coarsest level. `blocks[i]` merges into level i; `last`
+  brings the finest level to the mask's size, and is None where the mask has
+  the finest level's size.
   """
 
   def __init__(self, channels: int, factor: int, **kwargs):
-    """Builds for a mask `factor` (1, 2 or 4) times as large as the /4 map."""
+    """Takes the output's channels and how much finer than level 0 it is."""
     super().__init__(**kwargs)
     self._channels, self._factor = channels, factor
 
@@ -112,23 +114,44 @@ class PyramidMerge(tf_keras.layers.Layer):
     return x if self.last is None else self.last(x)
 
 
-def replace_coarsest(pyramid, tokens):
+def replace_coarsest(
+  pyramid: Sequence[tf.Tensor], tokens: tf.Tensor
+) -> list[tf.Tensor]:
   """The pyramid with its tokens, as a grid, for the coarsest level."""
   _, rows, cols, _ = pyramid[-1].shape
   grid = tf.reshape(tokens, [-1, rows, cols, tokens.shape[-1]])
   return [*pyramid[:-1], grid]
 
 
-def merge_factor(image_size: Tuple[int, int], mask_size: Tuple[int, int]):
-  """How many times as large as the /4 map the mask is: 1, 2 or 4.
+def backbone_levels(config: base.ImageEncoder) -> resnet.Levels:
+  """Channels and strides of the pyramid, finest first.
 
   Raises:
-    ValueError: where the mask is of no such size.
+    ValueError: Where there is no such backbone.
   """
-  factors = {4 * m / s for m, s in zip(mask_size, image_size, strict=True)}
+  return resnet.ResNet.levels(config.resnet)
+
+
+def merge_factor(config: base.Model) -> int:
+  """How many times as large as the finest level the mask is: 1, 2 or 4.
+
+  Raises:
+    ValueError: Where the mask is of no such size.
+  """
+  stride = backbone_levels(config.encoder).strides[0]
+  sizes = zip(config.mask_size, config.image_size, strict=True)
+  factors = {stride * mask / image for mask, image in sizes}
   if len(factors) != 1 or not factors <= {1.0, 2.0, 4.0}:
     raise ValueError(
-      f'mask_size {tuple(mask_size)} does not fit image_size '
-      f'{tuple(image_size)}: choose the image size, half or a quarter of it'
+      f'mask_size {tuple(config.mask_size)} does not fit image_size '
+      f'{tuple(config.image_size)}: choose the image size, half or a quarter '
+      'of it'
     )
   return int(factors.pop())
+
+
+def feature_channels(config: base.Model) -> int:
+  """Channels of the features that the decoder concatenates."""
+  if merge_factor(config) > 1:
+    return config.encoder.feature_dim
+  return backbone_levels(config.encoder).channels[0]

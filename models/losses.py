@@ -1,11 +1,12 @@
-"""What the decoder predicts, and its training loss (Algorithm 1).
+"""The decoder's output and its training loss (Algorithm 1).
 
-Each class is one formulation of the paper's ablation. `channels` is the width
-of the decoder's output, `x_0` reads the output as analog bits, and `loss` is
-the unweighted loss of every pixel and group (class, instance).
+Each class is one parameterization of the paper's ablation. `channels` is the
+width of the decoder's output, `x_0` turns the output into analog bits, and
+`loss` is the unweighted loss of every pixel and group (class, instance).
 
-Shapes: `out` `[B, h, w, channels]`, `x_0`, `x_t`, `eps` `[B, h, w, 2 * n]`,
-`label_map` int32 `[B, h, w, 2]`; losses are float32 `[B, h, w, 2]`.
+Shapes: `out` `[B, h, w, channels]`; `x_0`, `x_t` and `eps` `[B, h, w, 2 * n]`;
+`label_map` int32 `[B, h, w, 2]`; losses float32 `[B, h, w, 2]`. `gamma`
+broadcasts against `x_t`.
 """
 
 import tensorflow as tf
@@ -26,18 +27,16 @@ class Softmax:
     return tf.reshape(out, [-1, *out.shape[1:3], 2, 2**self.n])
 
   def x_0(self, out, x_t, gamma):
-    del x_t, gamma
     return bits.expected_bits(self.logits(out), self.n, self.b)
 
   def loss(self, out, label_map, x_0, x_t, eps, gamma):
-    del x_0, x_t, eps, gamma
     return tf.nn.sparse_softmax_cross_entropy_with_logits(
       labels=label_map, logits=self.logits(out)
     )
 
 
 class _PerBit:
-  """Formulations with one output per analog bit."""
+  """Parameterizations with one output for each analog bit."""
 
   def __init__(self, n: int, b: float):
     self.n, self.b = n, b
@@ -52,11 +51,9 @@ class Sigmoid(_PerBit):
   """Cross entropy of every bit: -log sigmoid(logit * x_0 / b)."""
 
   def x_0(self, out, x_t, gamma):
-    del x_t, gamma
     return (2 * tf.sigmoid(tf.cast(out, tf.float32)) - 1) * self.b
 
   def loss(self, out, label_map, x_0, x_t, eps, gamma):
-    del label_map, x_t, eps, gamma
     margin = tf.cast(out, tf.float32) * x_0 / self.b
     return self.mean_of_groups(-tf.math.log_sigmoid(margin))
 
@@ -65,11 +62,9 @@ class X(_PerBit):
   """Squared error of x_0."""
 
   def x_0(self, out, x_t, gamma):
-    del x_t, gamma
     return tf.cast(out, tf.float32)
 
   def loss(self, out, label_map, x_0, x_t, eps, gamma):
-    del label_map, x_t, eps, gamma
     return self.mean_of_groups((tf.cast(out, tf.float32) - x_0) ** 2)
 
 
@@ -81,41 +76,51 @@ class Eps(_PerBit):
     return tf.math.rsqrt(gamma) * (x_t - tf.sqrt(1 - gamma) * eps)
 
   def loss(self, out, label_map, x_0, x_t, eps, gamma):
-    del label_map, x_0, x_t, gamma
     return self.mean_of_groups((tf.cast(out, tf.float32) - eps) ** 2)
 
 
-_PREDICTIONS = {'softmax': Softmax, 'sigmoid': Sigmoid, 'x': X, 'eps': Eps}
+Parameterization = Softmax | Sigmoid | X | Eps
+PARAMETERIZATIONS: dict[str, type[Parameterization]] = {
+  'softmax': Softmax,
+  'sigmoid': Sigmoid,
+  'x': X,
+  'eps': Eps,
+}
 
 
-def prediction(name: str, n: int, b: float):
-  """The formulation of that name, for `n` bits per channel scaled by `b`."""
-  if name not in _PREDICTIONS:
+def parameterization(name: str, n: int, b: float) -> Parameterization:
+  """The parameterization of a name, for `n` bits per channel scaled by `b`.
+
+  Raises:
+    ValueError: For an unknown name.
+  """
+  if name not in PARAMETERIZATIONS:
     raise ValueError(
-      f"unknown prediction '{name}': choose one of {', '.join(_PREDICTIONS)}"
+      f"unknown parameterization '{name}': choose one of "
+      f'{", ".join(PARAMETERIZATIONS)}'
     )
-  return _PREDICTIONS[name](n, b)
+  return PARAMETERIZATIONS[name](n, b)
 
 
 def instance_size_weight(ids: tf.Tensor, n: int, p: float) -> tf.Tensor:
   """Weights that favour the pixels of small instances (section 3.2).
 
   w = (1 / (c + 1))**p, where c is the number of pixels with this pixel's id in
-  its image, normalised to mean 1 per image. Counting goes by segment sums,
-  since a one-hot over ids would cost h * w * 2**n floats per image.
+  its image, normalised to mean 1 per image. Counts are segment sums, because a
+  one-hot over ids would take h * w * 2**n floats per image.
 
   Args:
-    ids: int32 `[B, h, w]` below 2**n.
-    n: bits per id.
-    p: exponent; 0 weighs all pixels alike.
+    ids: Instance ids below 2**n, int32 `[B, h, w]`.
+    n: Bits per id.
+    p: Exponent; 0 weighs all pixels alike.
 
   Returns:
     float32 `[B, h, w]`.
   """
-  batch, height, width = layers.batch_size(ids), *ids.shape[1:]
+  batch = layers.batch_size(ids)
   keys = tf.reshape(ids + tf.range(batch)[:, None, None] * 2**n, [-1])
   ones = tf.ones_like(keys, tf.float32)
   counts = tf.math.unsorted_segment_sum(ones, keys, batch * 2**n)
   weight = (1.0 / (tf.gather(counts, keys) + 1.0)) ** p
-  weight = tf.reshape(weight, [-1, height, width])
+  weight = tf.reshape(weight, [-1, *ids.shape[1:]])
   return weight / tf.reduce_mean(weight, [1, 2], keepdims=True)

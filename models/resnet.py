@@ -1,48 +1,70 @@
 """ResNet v1.5 as the paper's image encoder uses it."""
 
+from typing import NamedTuple
+
 import tensorflow as tf
 import tf_keras
 
 from configs import base
 from models import layers
 
-# Residual blocks per stage, by depth.
-_BLOCKS = {
-  18: (2, 2, 2, 2),
-  34: (3, 4, 6, 3),
-  50: (3, 4, 6, 3),
-  101: (3, 4, 23, 3),
-  152: (3, 8, 36, 3),
-  200: (3, 24, 36, 3),
+
+class Depth(NamedTuple):
+  """Residual blocks of a ResNet.
+
+  Attributes:
+    expansion: Output channels of a block as a multiple of its inner channels:
+      1 for basic blocks, 4 for bottlenecks.
+    blocks: Number of blocks in each stage.
+  """
+
+  expansion: int
+  blocks: tuple[int, ...]
+
+
+DEPTHS = {
+  18: Depth(1, (2, 2, 2, 2)),
+  34: Depth(1, (3, 4, 6, 3)),
+  50: Depth(4, (3, 4, 6, 3)),
+  101: Depth(4, (3, 4, 23, 3)),
+  152: Depth(4, (3, 8, 36, 3)),
+  200: Depth(4, (3, 24, 36, 3)),
 }
-_STAGES = {'c4': 3, 'standard': 4}
+# The number of stages.
+VARIANTS = {'c4': 3, 'standard': 4}
+
+
+class Levels(NamedTuple):
+  """The feature maps that a backbone returns, finest first."""
+
+  channels: tuple[int, ...]
+  strides: tuple[int, ...]
 
 
 class Block(tf_keras.layers.Layer):
-  """A residual block: basic (3x3, 3x3) or bottleneck (1x1, 3x3, 1x1 to 4x).
+  """A residual block: basic (3x3, 3x3) or bottleneck (1x1, 3x3, 1x1).
 
   The stride is on the first 3x3; the last batch norm starts at zero.
   """
 
   def __init__(
-    self, width: int, strides: int, bottleneck: bool, project: bool, **kwargs
+    self, width: int, expansion: int, strides: int, project: bool, **kwargs
   ):
     super().__init__(**kwargs)
+    out = expansion * width
 
     def unit(filters, size, strides, i, zero=False):
       return layers.ConvBatchNorm(
         filters, size, strides, zero, name=f'convs_{i}'
       )
 
-    if bottleneck:
-      out = 4 * width
+    if expansion > 1:
       self.convs = [
         unit(width, 1, 1, 0),
         unit(width, 3, strides, 1),
         unit(out, 1, 1, 2, zero=True),
       ]
     else:
-      out = width
       self.convs = [unit(width, 3, strides, 0), unit(out, 3, 1, 1, zero=True)]
     self.shortcut = (
       layers.ConvBatchNorm(out, 1, strides, name='shortcut')
@@ -58,30 +80,25 @@ class Block(tf_keras.layers.Layer):
 
 
 class ResNet(tf_keras.layers.Layer):
-  """Images `[B, H, W, 3]` to the outputs of all stages, finest (/4) first."""
+  """Images `[B, H, W, 3]` to the feature maps of `levels`."""
 
   def __init__(self, config: base.ResNet, **kwargs):
     super().__init__(**kwargs)
-    if config.depth not in _BLOCKS:
-      raise ValueError(
-        f'unknown ResNet depth {config.depth}: choose one of {list(_BLOCKS)}'
-      )
-    width = int(64 * config.width_multiplier)
+    depth, width = DEPTHS[config.depth], int(64 * config.width_multiplier)
     self.stem = layers.ConvBatchNorm(width, 7, 2, name='stem')
-    self.stages = []
-    for i in range(num_stages(config)):
-      self.stages.append(
-        [
-          Block(
-            width * 2**i,
-            strides=2 if i and not j else 1,
-            bottleneck=config.depth >= 50,
-            project=not j,
-            name=f'stages_{i}_{j}',
-          )
-          for j in range(_BLOCKS[config.depth][i])
-        ]
-      )
+    self.stages = [
+      [
+        Block(
+          width * 2**i,
+          depth.expansion,
+          strides=2 if i and not j else 1,
+          project=not j,
+          name=f'stages_{i}_{j}',
+        )
+        for j in range(depth.blocks[i])
+      ]
+      for i in range(VARIANTS[config.variant])
+    ]
 
   def call(self, image, training=False):
     x = tf.nn.relu(self.stem(image, training=training))
@@ -93,16 +110,24 @@ class ResNet(tf_keras.layers.Layer):
       pyramid.append(x)
     return pyramid
 
+  @staticmethod
+  def levels(config: base.ResNet) -> Levels:
+    """Channels and strides of the feature maps, without building a network.
 
-def num_stages(config: base.ResNet) -> int:
-  """How many stages there are; the last has stride 2**(stages + 1).
-
-  Raises:
-    ValueError: on an unknown variant.
-  """
-  if config.variant not in _STAGES:
-    raise ValueError(
-      f"unknown ResNet variant '{config.variant}': choose one of "
-      f'{list(_STAGES)}'
+    Raises:
+      ValueError: For an unknown depth or variant.
+    """
+    for name, value, known in (
+      ('depth', config.depth, DEPTHS),
+      ('variant', config.variant, VARIANTS),
+    ):
+      if value not in known:
+        raise ValueError(
+          f'unknown ResNet {name} {value!r}: choose one of {list(known)}'
+        )
+    width = int(64 * config.width_multiplier) * DEPTHS[config.depth].expansion
+    stages = range(VARIANTS[config.variant])
+    return Levels(
+      channels=tuple(width * 2**i for i in stages),
+      strides=tuple(4 * 2**i for i in stages),
     )
-  return _STAGES[config.variant]

@@ -37,7 +37,7 @@ class Rule(NamedTuple):
 
 def decode(
   label_map: np.ndarray,
-  unpadded_size: Sequence[int],
+  resized_size: Sequence[int],
   original_size: Sequence[int],
   rule: Rule,
   classes: classes_lib.ClassTable,
@@ -46,7 +46,7 @@ def decode(
 
   Args:
     label_map: Integers `[h, w, 2]`.
-    unpadded_size: Rows and columns of the model's input that are image.
+    resized_size: Rows and columns of the model's input that are image.
     original_size: Rows and columns of the image.
     rule: How segments are found.
     classes: The data set's table.
@@ -55,7 +55,7 @@ def decode(
     The map, segment ids int32 `original_size`.
   """
   label_map = to_original_size(
-    label_map, rule.image_size, unpadded_size, original_size
+    label_map, rule.image_size, resized_size, original_size
   )
   if rule.num_classes == 1:  # Whatever has an id is of the one class.
     has_id = np.minimum(label_map[..., 1:], 1)
@@ -71,7 +71,7 @@ def decode(
 def to_original_size(
   label_map: np.ndarray,
   image_size: Sequence[int],
-  unpadded_size: Sequence[int],
+  resized_size: Sequence[int],
   original_size: Sequence[int],
 ) -> np.ndarray:
   """Undoes resizing and padding: crops, and resizes by nearest neighbours.
@@ -79,7 +79,7 @@ def to_original_size(
   Args:
     label_map: `[h, w, ...]`, a map of the whole input at mask size.
     image_size: (H, W) of the input.
-    unpadded_size: Rows and columns of the input that are image.
+    resized_size: Rows and columns of the input that are image.
     original_size: (h0, w0).
 
   Returns:
@@ -87,11 +87,11 @@ def to_original_size(
   """
   rows, columns = (
     (2 * np.arange(original, dtype=np.int64) + 1)
-    * int(unpadded)
+    * int(resized)
     * mask
     // (2 * int(original) * int(size))
-    for original, unpadded, mask, size in zip(
-      original_size, unpadded_size, label_map.shape, image_size, strict=False
+    for original, resized, mask, size in zip(
+      original_size, resized_size, label_map.shape, image_size, strict=False
     )
   )
   return label_map[rows[:, np.newaxis], columns]

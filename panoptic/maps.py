@@ -1,11 +1,12 @@
 """The panoptic map: one type for ground truth and predictions."""
 
-from collections.abc import Sequence
-from typing import Any, Mapping, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from panoptic import classes as classes_lib
+from panoptic import runs
 
 VOID = 0  # The segment id of pixels that belong to no segment.
 
@@ -53,6 +54,29 @@ class PanopticMap(NamedTuple):
   segment_ids: np.ndarray
   segments: Sequence[Segment]
   void: np.ndarray | None = None
+
+
+def from_label_ids(
+  ids: np.ndarray,
+  find_segments: Callable[[np.ndarray, np.ndarray], Sequence[Segment]],
+) -> PanopticMap:
+  """Makes the map of a label file; segments of category 0 become void.
+
+  Args:
+    ids: Integers `[h, w]`, as `png.read_ids` returns them.
+    find_segments: Returns the segments of ids, given with their areas: int64
+      `[n]` both. Each data set has its own.
+  """
+  values, areas = runs.areas(ids)
+  present = values != VOID
+  found = find_segments(values[present], areas[present])
+  of_void = [segment.id for segment in found if not segment.category_id]
+  if not of_void:
+    return PanopticMap(ids, found)
+  void = np.isin(ids, of_void)
+  ids = ids.copy()
+  ids[void] = VOID
+  return PanopticMap(ids, [s for s in found if s.category_id], void)
 
 
 def check_map(segment_ids: np.ndarray, where: str) -> None:

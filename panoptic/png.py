@@ -155,9 +155,12 @@ def decode_ids(content: bytes, encoding: Encoding) -> np.ndarray:
       if encoding.channels == 3:
         # Four bytes a pixel, the last one padding: read as a little-endian
         # number they are the id, and no uint8 arithmetic can overflow.
-        raw = image.convert('RGB').tobytes('raw', 'RGBX')
+        rgb = image if image.mode == 'RGB' else image.convert('RGB')
+        raw = rgb.tobytes('raw', 'RGBX')
         ids = np.frombuffer(raw, '<i4').reshape(image.height, image.width)
-        return (ids & 0xFFFFFF) + encoding.offset
+        ids = ids & 0xFFFFFF
+        ids += encoding.offset
+        return ids
       ids = np.asarray(image)
   except (OSError, SyntaxError) as error:
     raise ValueError(BROKEN) from error
@@ -211,6 +214,39 @@ def write_ids(
     if encoding.colors:
       image.putpalette(encoding.colors)
   save(path, image)
+
+
+def kitti_step_ids(
+  class_map: np.ndarray, instance_map: np.ndarray, where: str
+) -> np.ndarray:
+  """The segment ids of KITTI-STEP's classes and instances: int32 `[h, w]`.
+
+  Args:
+    class_map: Integers `[h, w]` in 0..255, train ids; 255 is void.
+    instance_map: Integers `[h, w]` in 0..65535.
+    where: Names the maps in errors.
+
+  Raises:
+    ValueError: If the maps are not integers of those ranges and one size.
+  """
+  for values, name, high in (
+    (class_map, 'classes', 255),
+    (instance_map, 'instance ids', 65535),
+  ):
+    maps.check_map(values, f'{where}, {name}')
+    if values.min() < 0 or values.max() > high:
+      raise ValueError(
+        f'{where}: {name} run from {values.min()} to {values.max()}, and the '
+        f'PNG holds 0 to {high}; renumber them'
+      )
+  if class_map.shape != instance_map.shape:
+    raise ValueError(
+      f'{where}: the classes are {list(class_map.shape)} and the instances '
+      f'{list(instance_map.shape)} pixels; give two maps of one size'
+    )
+  red, instance = class_map.astype(np.int32), instance_map.astype(np.int32)
+  green, blue = instance >> 8, instance & 255
+  return KITTI_STEP.offset + red + (green << 8) + (blue << 16)
 
 
 def save(path: str | os.PathLike, image: Image.Image) -> None:

@@ -15,10 +15,12 @@ class SegmentTable(NamedTuple):
   Attributes:
     ids: int64 `[n + 1]`, segment ids.
     category: int64 `[n + 1]`, positions in the list of categories; void has -1.
+    crowd: bool `[n + 1]`, whether a segment is a crowd.
   """
 
   ids: np.ndarray
   category: np.ndarray
+  crowd: np.ndarray
 
 
 def category_positions(categories: Sequence[Any]) -> dict[int, int]:
@@ -75,7 +77,9 @@ def index_segments(
       f'{_some(wrong)}; use the ids of the list of categories'
     )
   return SegmentTable(
-    table, np.array([-1, *(positions[c] for c in categories)], np.int64)
+    table,
+    np.array([-1, *(positions[c] for c in categories)], np.int64),
+    np.array([False, *(bool(s.iscrowd) for s in segments)]),
   )
 
 

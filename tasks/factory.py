@@ -1,11 +1,14 @@
 """The tasks by the names that experiments call them."""
 
 from configs import base
-from tasks import panoptic, video
+from tasks import images, videos
 
-_TASKS = {'panoptic': panoptic.Panoptic, 'video': video.Video}
+TASKS: dict[str, type[images.ImageTask]] = {
+  'panoptic': images.ImageTask,
+  'video': videos.VideoTask,
+}
 
 
-def create(config: base.Experiment, results_dir: str = '') -> panoptic.Panoptic:
-  """Makes the task of an experiment; arguments as for `panoptic.Panoptic`."""
-  return _TASKS[config.task](config, results_dir)
+def create(config: base.Experiment, results_dir: str = '') -> images.ImageTask:
+  """Makes the task of an experiment; arguments as for `images.ImageTask`."""
+  return TASKS[config.task](config, results_dir)

@@ -1,47 +1,44 @@
-"""A look at what training sees: `--mode=inspect`."""
+"""A look at the examples of training: `--mode=inspect`."""
 
 import os
 import time
-from typing import Any, Dict, List, Tuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 from configs import base
-from data import pipeline, registry, video_pipeline
-from metrics import png_maps
+from data import pipeline, registry
 from panoptic import classes as classes_lib
-from tasks import pictures
+from panoptic import decode, draw, png
 
-_SIDE = 256  # Pixels: small examples are shown at least this large.
+_SIDE = 256  # Pixels: small examples are drawn at least this large.
 _COLUMNS = 4
 
 
 def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
-  """Draws training examples and counts what is in them.
+  """Draws training examples and counts their classes and segments.
 
   Writes `<output>/train.png`: for each example the image, and the image under
   its segments with class names and instance ids, as the network gets them; for
   videos, also the past masks. Prints statistics of the same examples.
 
   Args:
-    config: the experiment.
-    output_dir: where to write.
-    count: examples to look at.
+    config: The experiment.
+    output_dir: The folder to write.
+    count: Number of examples.
 
   Raises:
-    FileNotFoundError, ValueError: where the data are missing or wrong.
+    FileNotFoundError, ValueError: If the data are missing or wrong.
   """
   if not output_dir:
     raise ValueError('--mode=inspect needs --output, a folder to write')
   if count < 1:
     raise ValueError(f'--num_examples is {count}; it must be at least 1')
   dataset = registry.create(config.data, config.data.train_split)
-  of_clips = config.task == 'video' and config.model.past_masks
-  make = video_pipeline.train_clips if of_clips else pipeline.train_dataset
   start = time.monotonic()
-  batches = make(dataset, config).unbatch().take(count)
+  batches = pipeline.train_dataset(dataset, config).unbatch().take(count)
   examples = [
     {name: value.numpy() for name, value in example.items()}
     for example in batches
@@ -52,26 +49,27 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
   rows = [
     sum(cells[i : i + columns], []) for i in range(0, len(cells), columns)
   ]
-  os.makedirs(output_dir, exist_ok=True)
   path = os.path.join(output_dir, 'train.png')
-  png_maps.save_png(path, Image.fromarray(pictures.grid(rows)))
+  png.save(path, Image.fromarray(draw.grid(rows)))
   print(describe(statistics(examples, dataset.classes)))
   print(f'{path}: {len(examples)} examples, made in {seconds:.1f} s')
 
 
 def statistics(
-  examples: List[Dict[str, np.ndarray]], classes: classes_lib.ClassTable
-) -> Dict[str, Any]:
-  """Counts what training examples hold.
+  examples: Sequence[Mapping[str, np.ndarray]],
+  classes: classes_lib.ClassTable,
+) -> dict[str, Any]:
+  """Counts the pixels and segments of training examples.
 
   Args:
-    examples: of `pipeline.train_dataset`, without the batch axis.
-    classes: the data set's table.
+    examples: Of `pipeline.train_dataset`, without the batch axis.
+    classes: The data set's table.
 
   Returns:
     'segments': int `[n]`, of each example; 'void': share of the pixels that
     are void, the padding among them; 'pixels' and 'instances': int
-    `[num_classes]`, by class; 'dropped': segments that found no id.
+    `[num_classes]`, by class; 'dropped': segments that found no id; 'names'
+    of the classes but void.
   """
   counts = np.zeros(classes.num_classes, np.int64)
   instances = np.zeros_like(counts)
@@ -85,17 +83,18 @@ def statistics(
     kinds = pairs[pairs[:, 1] > 0, 0]
     segments.append(len(kinds))
     instances += np.bincount(kinds, minlength=classes.num_classes)
+  dropped = sum(int(example['num_dropped_segments']) for example in examples)
   return {
     'segments': np.array(segments),
     'void': counts[0] / counts.sum(),
     'pixels': counts,
     'instances': instances,
-    'dropped': int(sum(example['dropped'] for example in examples)),
+    'dropped': dropped,
     'names': [category.name for category in classes.categories],
   }
 
 
-def describe(found: Dict[str, Any]) -> str:
+def describe(found: Mapping[str, Any]) -> str:
   """The statistics as text, the most frequent classes first."""
   segments = found['segments']
   lines = [
@@ -116,14 +115,14 @@ def describe(found: Dict[str, Any]) -> str:
 
 
 def _drawn(
-  example: Dict[str, np.ndarray], classes: classes_lib.ClassTable
-) -> List[np.ndarray]:
-  """The image, it under its segments, and the past masks."""
+  example: Mapping[str, np.ndarray], classes: classes_lib.ClassTable
+) -> list[np.ndarray]:
+  """The image, the image under its segments, and the past masks."""
   image = np.rint(example['image'] * 255).astype(np.uint8)
   height, width = image.shape[:2]
   factor = max(1, -(-_SIDE // height))
   cells = [
-    pictures.enlarge(image, factor),
+    draw.enlarge(image, factor),
     _overlaid(image, example['label_map'], classes),
   ]
   past = example.get('past_masks')
@@ -136,19 +135,7 @@ def _drawn(
 
 def _overlaid(image, label_map, classes) -> np.ndarray:
   size = image.shape[:2]
-  label_map = tf.image.resize(label_map, size, method='nearest').numpy()
-  segment_ids, segments = _segments(label_map, classes)
-  return pictures.overlay(
-    image, segment_ids, segments, classes, min_side=_SIDE, ids=True
-  )
-
-
-def _segments(label_map: np.ndarray, classes) -> Tuple[np.ndarray, list]:
-  """Each instance id as a segment, of the class it has."""
-  pairs = np.unique(label_map.reshape(-1, 2), axis=0)
-  segments = [
-    {'id': int(instance), 'category_id': classes.category(int(kind)).id}
-    for kind, instance in pairs
-    if instance > 0
-  ]
-  return label_map[..., 1], segments
+  label_map = decode.to_original_size(label_map, size, size, size)
+  # An id has one class here, so this looks segments up and changes nothing.
+  panoptic_map = decode.from_label_map(label_map, classes)
+  return draw.overlay(image, panoptic_map, classes, min_side=_SIDE, ids=True)

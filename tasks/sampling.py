@@ -1,11 +1,9 @@
-"""Sampling whose noise depends on what a row is, not on where it stands."""
-
-from typing import Optional
+"""Sampling whose noise depends on an example, not on its place in a batch."""
 
 import tensorflow as tf
 
 from configs import base
-from models import image_encoder, pix2seq_d, randomness
+from models import image_encoder, pix2seq_d, prng
 
 
 def row_seeds(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
@@ -13,8 +11,8 @@ def row_seeds(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
 
   Args:
     seed: int64 scalar, of the whole evaluation.
-    *numbers: int64 `[b]` each, what the row is: an example's index, or the
-      numbers of a video and of a frame in it.
+    *numbers: int64 `[b]` each, which identify a row: an example's index, or
+      the numbers of a video and of a frame in it.
 
   Returns:
     int64 `[b, 2]`.
@@ -33,21 +31,21 @@ def row_seeds(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
 
 def sample(
   model: pix2seq_d.Pix2SeqD,
-  encoded: Optional[image_encoder.Encoded],
+  encoded: image_encoder.Encoded | None,
   seeds: tf.Tensor,
   sampler: base.Sampler,
-  past_masks: Optional[tf.Tensor] = None,
+  past_masks: tf.Tensor | None = None,
   trajectory: bool = False,
 ) -> tf.Tensor:
   """Samples with noise that is a function of each row's seed alone.
 
   Args:
-    model: the network.
-    encoded: the images, from `model.encode`.
+    model: The network.
+    encoded: The images, from `model.encode`.
     seeds: int64 `[b, 2]`, from `row_seeds`.
-    sampler: rule, steps, td and schedule.
+    sampler: Rule, steps, td and schedule.
     past_masks: int32 `[b, h, w, 2 P]`; None for a model without.
-    trajectory: keep the predictions of all steps.
+    trajectory: Keep the predictions of all steps.
 
   Returns:
     As `Pix2SeqD.sample`.
@@ -56,15 +54,15 @@ def sample(
   shape = [*config.mask_size, 2 * config.bits]
 
   def draw(step):
-    return randomness.draw(
+    return prng.draw(
       tf.random.stateless_normal, shape, seeds, tf.cast(step, tf.int64)
     )
 
-  return model.sample_encoded(
+  return model.sample(
     encoded,
     draw(0),
     sampler,
     past_masks,
-    draw_noise=lambda step: draw(step + 1),
+    noise_fn=lambda step: draw(step + 1),
     trajectory=trajectory,
   )

@@ -10,10 +10,10 @@ import tensorflow as tf
 import trees
 
 import main  # noqa: F401  Registers the experiments.
+from configs import loading
 from data import check
 from models import pix2seq_d
 from tasks import factory
-from training import experiment
 
 _ROOT = pathlib.Path(main.__file__).parent
 _DOCUMENTS = [
@@ -29,7 +29,7 @@ def test_commands_name_experiments_and_fields_that_exist(name):
   for line in _TEXTS[name].splitlines():
     overrides = re.findall(r'--params_override=["]?([^\s`"]+)', line)
     found = re.findall(r'--experiment=(\w+)', line)
-    config = experiment.load(found[0] if found else 'shapes')
+    config = loading.load(found[0] if found else 'shapes')
     for override in overrides:
       for field in re.findall(r'(?:^|,)([a-z_]+(?:\.[a-z_0-9]+)+)=', override):
         part = config
@@ -69,7 +69,7 @@ def test_a_set_of_ones_own_passes_its_check_and_is_trained_on(
   check.check('panoptic_folder', 'mine')
   overrides = re.findall(r'small --mode=inspect .*override=(\S+)', text)
   assert len(overrides) == 2 and 'source=folder' in overrides[1]
-  config = experiment.load('coco_panoptic_small', '', overrides[0])
+  config = loading.load('coco_panoptic_small', '', overrides[0])
   batch = next(iter(factory.create(config).train_dataset(0)))
   assert set(np.unique(batch['label_map'][..., 0])) == {0, 1, 2}
   # And as a video of one frame.
@@ -77,7 +77,7 @@ def test_a_set_of_ones_own_passes_its_check_and_is_trained_on(
   content['images'][0].update(sequence='walk', frame=0)
   masks.with_suffix('.json').write_text(json.dumps(content))
   check.check('panoptic_folder', 'mine')
-  config = experiment.load('kitti_step_small', '', overrides[1])
+  config = loading.load('kitti_step_small', '', overrides[1])
   batch = next(iter(factory.create(config).train_dataset(0)))
   assert set(np.unique(batch['label_map'][..., 0])) == {0, 1, 2}
   assert not batch['past_masks'].numpy().any()
@@ -85,7 +85,7 @@ def test_a_set_of_ones_own_passes_its_check_and_is_trained_on(
 
 def test_notebook_code_runs(tmp_path, monkeypatch):
   (code,) = re.findall(r'```python\n(.*?)```', _TEXTS['README.md'], re.DOTALL)
-  model = pix2seq_d.Pix2SeqD(experiment.load('shapes').model)
+  model = pix2seq_d.Pix2SeqD(loading.load('shapes').model)
   model.build_weights()
   checkpoint = tf.train.Checkpoint(model=model, ema=model)
   manager = tf.train.CheckpointManager(

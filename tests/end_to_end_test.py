@@ -15,10 +15,9 @@ import tensorflow as tf
 import tiny
 
 import main
-from metrics import panoptic_quality
-from tasks import panoptic
+from configs import loading
+from tasks import panoptic, segments
 from training import evaluator as evaluator_lib
-from training import experiment
 from training import state as state_lib
 from training import trainer as trainer_lib
 
@@ -38,11 +37,11 @@ class _Task(panoptic.Panoptic):
     update = scorer.update
 
     def keep(outputs):
-      names = ('label_map', 'unpadded_size', 'original_size')
+      names = ('label_map', 'resized_size', 'original_size')
       columns = [outputs[name] for name in ('image_id', *names)]
       for image_id, label_map, *sizes in zip(*columns, strict=True):
         self.label_maps[int(image_id)] = label_map
-        self.segments[int(image_id)] = panoptic_quality.PanopticMap(
+        self.segments[int(image_id)] = segments.as_map(
           *panoptic.to_segments(
             label_map, *sizes, self.config, self.eval_set.classes
           )
@@ -74,7 +73,7 @@ def _run(strategy, truth=None):
   with strategy.scope():
     tiny.randomize(state.model)
     state.start_average()
-  pictures = task.pictures(state.average, strategy)
+  pictures = task.visualize(state.average, strategy)
   if truth:
     task.eval_set.ground_truth = truth.get
   scores = evaluator_lib.Evaluator(task, state.average, strategy).evaluate(
@@ -163,7 +162,7 @@ def test_killed_run_ends_with_the_same_bits_as_a_whole_one(tmp_path):
     training__steps=14,
     training__checkpoint_every=4,
   )
-  experiment.save(config, str(tmp_path))
+  loading.save(config, str(tmp_path))
   config_file = tmp_path / 'experiment.yaml'
   whole, cut = tmp_path / 'whole', tmp_path / 'cut'
   alone = _start(whole, config_file, '--mode=train')
@@ -212,7 +211,7 @@ def _start_workers(folder, config_file, **more):
 
 @pytest.mark.slow
 def test_two_workers_are_killed_go_on_and_score_every_scene(tmp_path):
-  experiment.save(
+  loading.save(
     tiny.experiment(training__steps=16, training__checkpoint_every=1),
     str(tmp_path),
   )

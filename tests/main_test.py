@@ -4,10 +4,8 @@ import trees
 from absl import flags
 from absl.testing import flagsaver
 
-pytest.importorskip('configs.shapes')
-pytest.importorskip('configs.coco')
-import main  # noqa: E402  Its flags are defined once the configs are there.
-from training import experiment  # noqa: E402
+import main
+from configs import loading
 
 
 @pytest.mark.parametrize(
@@ -49,8 +47,8 @@ from training import experiment  # noqa: E402
       'model.max_instances is 256; it must be at most 21',
     ),
     (
-      ['--params_override=data.augmentation.withheld_past=2'],
-      'withheld_past is 2.0; it must be between 0 and 1',
+      ['--params_override=data.augmentation.past_mask_dropout=2'],
+      'past_mask_dropout is 2.0; it must be between 0 and 1',
     ),
   ],
 )
@@ -76,7 +74,7 @@ def _run(*arguments):
 
 def test_another_experiment_leaves_a_run_as_it_was(tmp_path):
   config = tiny.experiment(training__steps=1, data__shapes__thing_classes=2)
-  experiment.save(config, str(tmp_path))
+  loading.save(config, str(tmp_path))
   config_file = tmp_path / 'config.yaml'
   (tmp_path / 'experiment.yaml').rename(config_file)
   run = tmp_path / 'run'

@@ -49,7 +49,7 @@ def experiment(**changes) -> base.Experiment:
       steps=4, batch_size=4, log_every=2, checkpoint_every=2
     ),
     evaluation=base.Evaluation(
-      batch_size=4, num_pictures=2, sampler=base.Sampler(steps=2)
+      batch_size=4, num_visualized=2, sampler=base.Sampler(steps=2)
     ),
   )
   _change(whole, changes)

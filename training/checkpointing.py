@@ -1,46 +1,24 @@
-"""Checkpoints: saved every so often, the best kept, and what a run starts from.
+"""Checkpoints: saves them, keeps the best, and starts runs from them.
 
 A run's folder holds
 
   checkpoint, ckpt-<step>.*     the last few states of the training
   best/                         a copy of the best scored one, with score.json
                                 and experiment.yaml
-  initialization.txt            where each of its first weights was read
+  initialization.txt            the checkpoint that gave each first weight
 """
 
 import json
 import os
-from typing import Optional
 
 import tensorflow as tf
 from absl import logging
 
-from training import experiment, files
+from configs import files, loading
+from models import checkpoints
+from tasks import task as task_lib
 from training import state as state_lib
 from training import strategy as strategy_lib
-from training import task as task_lib
-
-
-def newest(directory: str) -> Optional[str]:
-  """The newest checkpoint of a folder, or None if it has none.
-
-  Raises:
-    ValueError: if there are checkpoints, but which is the newest is not told:
-      to start afresh would be to delete them one by one.
-  """
-  path = tf.train.latest_checkpoint(directory)
-  if path:
-    return path
-  left = tf.io.gfile.glob(os.path.join(directory, 'ckpt-*.index'))
-  if left:
-    names = [os.path.basename(path).removesuffix('.index') for path in left]
-    name = max(names, key=lambda name: (len(name), name))  # By the step.
-    raise ValueError(
-      f'{directory} has {name}, but its file "checkpoint" is missing or names '
-      'one that is gone: copy that file, too, or write into it '
-      f'model_checkpoint_path: "{name}".'
-    )
-  return None
 
 
 class Saver:
@@ -53,21 +31,21 @@ class Saver:
   def __init__(
     self,
     model_dir: str,
-    state: state_lib.State,
+    state: state_lib.TrainState,
     strategy: tf.distribute.Strategy,
     keep: int,
   ):
     """Prepares the saving.
 
     Args:
-      model_dir: folder of the run.
-      state: what to save; restored or initialized before.
-      strategy: the strategy under which the state was built.
-      keep: number of checkpoints that stay.
+      model_dir: Folder of the run.
+      state: What to save; restored or initialized before.
+      strategy: The strategy under which the state was built.
+      keep: Number of checkpoints that stay.
     """
     self._state = state
     self._saved_step = -1
-    if newest(model_dir):
+    if checkpoints.newest(model_dir):
       self._saved_step = int(state.step.numpy())
     self._scratch = None
     directory = model_dir
@@ -79,9 +57,9 @@ class Saver:
       state.checkpoint(), directory, max_to_keep=keep
     )
 
-  def latest(self) -> Optional[str]:
+  def latest(self) -> str | None:
     """Returns the newest checkpoint of the run, or None."""
-    return newest(self._model_dir)
+    return checkpoints.newest(self._model_dir)
 
   def save(self) -> str:
     """Saves the state, unless this step is saved already.
@@ -103,29 +81,32 @@ class Saver:
 
 
 def restore_or_initialize(
-  state: state_lib.State,
+  state: state_lib.TrainState,
   task: task_lib.Task,
   strategy: tf.distribute.Strategy,
   model_dir: str,
 ) -> str:
-  """Sets the state from what comes first of the following.
+  """Restores the state, or gives it first weights. The first that exists of:
 
   1. The newest checkpoint in the run's folder: the run goes on.
-  2. `training.init_checkpoint`: its weights, at step 0, with averages that
-     begin at these weights.
-  3. Nothing: fresh weights.
+  2. `training.init_checkpoint`: its weights, at step 0. The averages begin at
+     these weights.
+  3. Fresh weights.
 
   Args:
-    state: the state to be set.
-    task: loads `init_checkpoint`.
-    strategy: the strategy under which the state was built.
-    model_dir: folder of the run; 2. and 3. are told in `initialization.txt`,
-      weight by weight.
+    state: The state to be set.
+    task: Loads `init_checkpoint`.
+    strategy: The strategy under which the state was built.
+    model_dir: Folder of the run. In cases 2 and 3 `initialization.txt` there
+      gets the source of every weight.
 
   Returns:
-    One sentence that says which of them it was.
+    One sentence that says where the weights come from.
+
+  Raises:
+    ValueError: If the run's checkpoint does not fit or is damaged.
   """
-  path = newest(model_dir)
+  path = checkpoints.newest(model_dir)
   with strategy.scope():
     if path:
       try:
@@ -150,42 +131,15 @@ def restore_or_initialize(
   return f'Started at step 0 from {source}'
 
 
-def find(checkpoint: str, model_dir: str) -> Optional[str]:
-  """Finds the checkpoint to be evaluated.
-
-  Args:
-    checkpoint: a checkpoint, or a folder whose newest one is meant; '' for the
-      newest one of `model_dir`.
-    model_dir: folder of the run, or ''.
-
-  Returns:
-    The path, or None if none was asked for and there is none.
-
-  Raises:
-    FileNotFoundError: if the one asked for does not exist.
-  """
-  if not checkpoint:
-    return newest(model_dir) if model_dir else None
-  path = checkpoint
-  if tf.io.gfile.isdir(checkpoint):
-    path = newest(checkpoint)
-  if not path or not tf.io.gfile.exists(f'{path}.index'):
-    raise FileNotFoundError(
-      f'There is no checkpoint {checkpoint!r}; give a folder or a path like '
-      '"<model_dir>/ckpt-1000".'
-    )
-  return path
-
-
-class Best:
+class BestCheckpoint:
   """Keeps a copy of the checkpoint with the highest score."""
 
   def __init__(self, model_dir: str, metric: str):
     """Reads the best score so far.
 
     Args:
-      model_dir: folder of the run.
-      metric: name of the score.
+      model_dir: Folder of the run.
+      metric: Name of the score.
     """
     self._model_dir = model_dir
     self._directory = os.path.join(model_dir, 'best')
@@ -198,20 +152,21 @@ class Best:
       if stored['metric'] == metric:
         self.value = stored['value']
 
-  def offer(self, checkpoint: str, step: int, value: float) -> bool:
+  def save_if_best(self, checkpoint: str, step: int, value: float) -> bool:
     """Copies a checkpoint to `best/` if its score is higher than all before.
 
     Args:
-      checkpoint: path of the checkpoint.
-      step: its step.
-      value: its score. NaN is never best.
+      checkpoint: Path of the checkpoint.
+      step: Its step.
+      value: Its score. NaN is never best.
 
     Returns:
-      Whether it is the best, and still there to be copied.
+      Whether it was copied. It is not if it is not the best, or if the run has
+      deleted it in the meantime.
     """
     if not value > self.value:
       return False
-    # The index comes last: without it a checkpoint does not exist.
+    # The index is last: a checkpoint without it does not exist.
     sources = sorted(tf.io.gfile.glob(f'{checkpoint}.*'))
     if f'{checkpoint}.index' not in sources:
       return False  # The run has deleted it in the meantime.
@@ -234,7 +189,7 @@ class Best:
       os.path.join(self._directory, 'checkpoint'),
       f'model_checkpoint_path: "{name}"\n',
     )
-    experiment.save_copy(self._model_dir, self._directory)
+    loading.save_copy(self._model_dir, self._directory)
     score = {'step': step, 'metric': self._metric, 'value': value}
     files.write_text(self._score_file, json.dumps(score))
     for path in set(old_files) - set(targets):

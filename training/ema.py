@@ -1,8 +1,8 @@
-"""The exponential moving average of the weights.
+"""The exponential moving average (EMA) of the weights.
 
-The averaged weights are those of a second model, built as the first one: it can
-be evaluated, saved and loaded like any other. All weights are averaged, the
-moving statistics of batch normalization among them.
+The averages are the weights of a second model, built like the first one, which
+can be evaluated, saved and loaded like any other. All weights are averaged, the
+moving statistics of batch normalization too.
 """
 
 import tensorflow as tf
@@ -15,8 +15,8 @@ def copy(model: tf_keras.Model, average: tf_keras.Model) -> None:
   """Sets the averaged weights to those of the model.
 
   Args:
-    model: the model that is trained.
-    average: the model that holds the averages, built like it.
+    model: The model that is trained.
+    average: The model that holds the averages, built like it.
   """
   for a, w in zip(average.weights, model.weights, strict=True):
     a.assign(w)
@@ -26,9 +26,9 @@ def decay(config: base.Optimizer, step: tf.Tensor) -> tf.Tensor:
   """Returns the decay of an update.
 
   Args:
-    config: the optimizer's configuration. `ema_warmup` keeps the decay below
+    config: The optimizer's configuration. `ema_warmup` keeps the decay below
       (1 + n) / (10 + n), so that short runs forget their first weights.
-    step: integer scalar n, number of updates made before.
+    step: Integer scalar n, number of updates made before.
 
   Returns:
     float32 scalar.
@@ -47,13 +47,9 @@ def update(
   Call it in the context of a replica, which updates its own copy.
 
   Args:
-    model: the model that is trained.
-    average: the model that holds the averages, built like it.
+    model: The model that is trained.
+    average: The model that holds the averages, built like it.
     rate: float32 scalar, the decay.
   """
   for a, w in zip(average.weights, model.weights, strict=True):
-    tf.raw_ops.ResourceApplyGradientDescent(
-      var=a.handle,
-      alpha=1.0 - rate,
-      delta=a.read_value() - w.read_value(),
-    )
+    a.assign_sub((1.0 - rate) * (a - w))

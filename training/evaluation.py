@@ -1,16 +1,17 @@
-"""The modes that score checkpoints of a run."""
+"""The modes that score checkpoints: `eval` and `continuous_eval`."""
 
 import os
-from typing import Optional
 
 import orbit
 import tensorflow as tf
 
-from training import checkpointing, experiment, progress, reporting, runs
+from configs import loading
+from models import checkpoints
+from tasks import task as task_lib
 from training import evaluator as evaluator_lib
+from training import log, repeated_evaluation, reporting
 from training import state as state_lib
 from training import strategy as strategy_lib
-from training import task as task_lib
 
 
 def evaluate(
@@ -21,34 +22,33 @@ def evaluate(
 ) -> dict[str, float]:
   """Scores one checkpoint.
 
-  Args:
-    task: the task.
-    strategy: where to compute.
-    model_dir: folder of the run, where the scores go.
-    checkpoint: path, or folder; '' for the newest of `model_dir`, or else the
-      weights of `training.init_checkpoint`.
+  With `evaluation.runs` above 1, each finished run is recorded in `runs.jsonl`
+  of the run's folder. Runs that are recorded there are not repeated.
 
-  With `evaluation.runs` above 1, each run is recorded in `runs.jsonl` of the
-  run's folder when it is through; started again, those that are there are not
-  repeated.
+  Args:
+    task: The task.
+    strategy: Where to compute.
+    model_dir: Folder of the run, where the scores go.
+    checkpoint: Path, or folder; '' for the newest of `model_dir`, or else the
+      weights of `training.init_checkpoint`.
 
   Returns:
     The scores by name; of several runs their means, and as `<name>_std` their
     standard deviations, with one degree of freedom less than runs.
 
   Raises:
-    FileNotFoundError: if there is nothing to be scored.
-    ValueError: if the checkpoint is of another model.
+    FileNotFoundError: If there is nothing to be scored.
+    ValueError: If the checkpoint is of another model.
   """
-  path = checkpointing.find(checkpoint, model_dir)
+  path = checkpoints.find_or_newest(checkpoint, model_dir)
   if path is None and not task.config.training.init_checkpoint:
     raise FileNotFoundError(
       f'There is no checkpoint in {model_dir!r}; train first, or give '
       '--checkpoint or training.init_checkpoint.'
     )
   if path:
-    experiment.check_same_model(task.config, os.path.dirname(path))
-  # Of other data or settings than the run's own, maybe: kept apart from them.
+    loading.check_same_model(task.config, os.path.dirname(path))
+  # Data or settings may differ from the run's own: a record of its own.
   evaluation = _Evaluation(task, strategy, model_dir, separate=True)
   if task.config.evaluation.runs == 1:
     return evaluation.score(path, keep_best=False)
@@ -59,28 +59,28 @@ def continuous_eval(
   task: task_lib.Task,
   strategy: tf.distribute.Strategy,
   model_dir: str,
-  timeout: Optional[float] = None,
+  timeout: float | None = None,
 ) -> None:
   """Scores each new checkpoint of a run in training, until its last step.
 
   Args:
-    task: the task.
-    strategy: where to compute.
-    model_dir: folder of the run.
-    timeout: seconds without a new checkpoint after which to give up.
+    task: The task.
+    strategy: Where to compute.
+    model_dir: Folder of the run.
+    timeout: Seconds without a new checkpoint after which to give up.
 
   Raises:
-    ValueError: if the run is of another model, or with several workers, which
+    ValueError: If the run is of another model, or with several workers, which
       might find different checkpoints.
   """
   if strategy_lib.is_multi_worker(strategy):
     raise ValueError(
       '--mode=continuous_eval is one process: use another --strategy.'
     )
-  experiment.check_same_model(task.config, model_dir)
+  loading.check_same_model(task.config, model_dir)
   evaluation = _Evaluation(task, strategy, model_dir)
   for path in tf.train.checkpoints_iterator(model_dir, timeout=timeout):
-    experiment.check_same_model(task.config, model_dir)
+    loading.check_same_model(task.config, model_dir)
     step = int(path.rsplit('-', 1)[1])
     if step not in evaluation.reporter.evaluated_steps:
       try:
@@ -88,7 +88,7 @@ def continuous_eval(
       except tf.errors.NotFoundError:
         if tf.io.gfile.exists(f'{path}.index'):
           raise  # Something else was not found.
-        progress.say(f'{path} was deleted before it was scored.')
+        log.log(f'{path} was deleted before it was scored.')
     if step >= task.config.training.steps:
       return
 
@@ -113,46 +113,44 @@ class _Evaluation:
       eval_summary_dir=reporting.summary_dir(strategy, model_dir, 'eval'),
     )
 
-  def score(
-    self, path: Optional[str], keep_best: bool = True
-  ) -> dict[str, float]:
+  def score(self, path: str | None, keep_best: bool = True) -> dict[str, float]:
     """Scores a checkpoint; None: `training.init_checkpoint`."""
     self._restore(path)
     scores = self._controller.evaluate()
     self._report(scores, path if keep_best else None)
     return scores
 
-  def score_runs(self, path: Optional[str], record: str) -> dict[str, float]:
-    """Scores a checkpoint under each run's noise, going on from the record."""
+  def score_runs(self, path: str | None, record: str) -> dict[str, float]:
+    """Scores a checkpoint under each run's noise, except for recorded runs."""
     self._restore(path)
     config = self._task.config
-    key = runs.key(config, path or '')
-    done = runs.read(record, key)
+    keys = repeated_evaluation.keys(config, path or '')
+    done = repeated_evaluation.read(record, keys)
     for run in range(config.evaluation.runs):
       if run in done:
-        progress.say(f'run {run} is in {record} already.')
+        log.log(f'run {run} is in {record} already.')
         continue
       self._evaluator.run = run
       done[run] = self._controller.evaluate()
       metric = self._task.metric
-      progress.say(
+      log.log(
         f'run {run + 1}/{config.evaluation.runs} | {metric} '
         f'{done[run][metric]:.5g}'
       )
       if strategy_lib.is_chief(self._strategy):
-        runs.append(record, key, run, done[run])
-    scores = runs.summarize(
+        repeated_evaluation.append(record, keys[0], run, done[run])
+    scores = repeated_evaluation.summarize(
       [done[run] for run in range(config.evaluation.runs)]
     )
     self._report(scores, None)
     return scores
 
-  def _report(self, scores: dict[str, float], path: Optional[str]) -> None:
+  def _report(self, scores: dict[str, float], path: str | None) -> None:
     step = int(self._step.numpy())
     self.reporter.scores(step, scores, path)
-    self.reporter.pictures(step, self._model)
+    self.reporter.visualize(step, self._model)
 
-  def _restore(self, path: Optional[str]) -> None:
+  def _restore(self, path: str | None) -> None:
     with self._strategy.scope():
       if path:
         weights = self._task.config.evaluation.weights
@@ -171,6 +169,6 @@ class _Evaluation:
             f'The checkpoint {path} is damaged: copy it again, or give another '
             'one by --checkpoint.'
           ) from error
-        progress.say(f'Evaluating the {weights} weights of {path}.')
+        log.log(f'Evaluating the {weights} weights of {path}.')
       else:
-        progress.say(f'Evaluating {self._task.initialize(self._model)}')
+        log.log(f'Evaluating {self._task.initialize(self._model)}')

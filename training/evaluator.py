@@ -1,17 +1,17 @@
-"""Scores a model on all examples of the evaluation set."""
+"""Scores a model on all examples of the evaluation split."""
 
 import functools
 import time
-from typing import Callable, Dict
+from collections.abc import Callable
 
 import numpy as np
 import orbit
 import tensorflow as tf
 import tf_keras
 
-from training import progress
+from tasks import task as task_lib
+from training import log
 from training import strategy as strategy_lib
-from training import task as task_lib
 
 _SECONDS_BETWEEN_LINES = 20.0
 
@@ -22,12 +22,11 @@ _CARRIED = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
 class Evaluator(orbit.StandardEvaluator):
   """Predicts on all replicas, and scores the gathered rows on the host.
 
-  Every worker sees all rows and computes the same scores, so that all can act
-  on them without asking each other.
+  Every worker sees all rows and computes the same scores, so workers agree
+  without communication.
 
   Attributes:
-    run: number of the evaluation among `evaluation.runs`, which shifts its
-      seed.
+    run: Number of the evaluation among `evaluation.runs`, added to its seed.
   """
 
   def __init__(
@@ -40,10 +39,10 @@ class Evaluator(orbit.StandardEvaluator):
     """Opens the data set.
 
     Args:
-      task: the task.
-      model: with the weights to be scored, online or averaged.
-      strategy: the strategy under which the model was built.
-      before_batch: called on the host before each batch is scored.
+      task: The task.
+      model: With the weights to be scored, online or averaged.
+      strategy: The strategy under which the model was built.
+      before_batch: Called on the host before each batch is scored.
     """
     self._task = task
     self._model = model
@@ -54,21 +53,24 @@ class Evaluator(orbit.StandardEvaluator):
     self._rows = (
       task.config.evaluation.batch_size // strategy.num_replicas_in_sync
     )
-    self._types: Dict[str, tf.DType] = {}
+    self._types: dict[str, tf.DType] = {}
     self._predict = self._predict_step
     if task.config.training.jit_compile:
-      self._predict = tf.function(self._predict_step, jit_compile=True)
+      self._predict = tf.function(
+        self._predict_step, jit_compile=True, autograph=False
+      )
 
     def dataset_fn(context):
       dataset = task.eval_dataset(context)
       self._num_batches = int(dataset.cardinality().numpy())
       return dataset
 
-    # One trace for all steps and runs: what differs is tensors.
-    self._first_memory = tf.function(
-      self._first_memory_of_replicas, autograph=False
+    # One trace for all steps and runs, which differ in tensors only. AutoGraph
+    # is off: its conversion of a network takes longer than tracing.
+    self._initial_state = tf.function(
+      self._initial_state_of_replicas, autograph=False
     )
-    self._step = tf.function(self._step_of_replicas)
+    self._step = tf.function(self._step_of_replicas, autograph=False)
     super().__init__(
       strategy_lib.distribute_dataset(strategy, dataset_fn),
       orbit.StandardEvaluatorOptions(use_tf_function=False),
@@ -78,16 +80,16 @@ class Evaluator(orbit.StandardEvaluator):
     self._batches = 0
     self._start = self._last_line = time.monotonic()
     seed = self._task.config.evaluation.seed + self.run
-    self._memory = self._first_memory(tf.constant(seed, tf.int64))
+    self._state_of_task = self._initial_state(tf.constant(seed, tf.int64))
     return self._task.new_scorer(self.run)
 
-  def eval_step(self, iterator) -> Dict[str, tf.Tensor]:
-    """Returns the answers of one global batch, from all replicas."""
-    outputs, self._memory = self._step(iterator, self._memory)
+  def eval_step(self, iterator) -> dict[str, tf.Tensor]:
+    """Returns the predictions of one global batch, from all replicas."""
+    outputs, self._state_of_task = self._step(iterator, self._state_of_task)
     return outputs
 
   def eval_reduce(
-    self, state: task_lib.Scorer, step_outputs: Dict[str, tf.Tensor]
+    self, state: task_lib.Scorer, step_outputs: dict[str, tf.Tensor]
   ) -> task_lib.Scorer:
     """Hands the valid rows of a global batch to the scorer."""
     self._before_batch()
@@ -102,42 +104,40 @@ class Evaluator(orbit.StandardEvaluator):
     now = time.monotonic()
     if now - self._last_line > _SECONDS_BETWEEN_LINES:
       self._last_line = now
-      progress.say(
-        progress.evaluation_line(
-          self._batches, self._num_batches, now - self._start
-        )
+      log.log(
+        log.evaluation_line(self._batches, self._num_batches, now - self._start)
       )
     return state
 
-  def eval_end(self, scorer: task_lib.Scorer) -> Dict[str, float]:
+  def eval_end(self, scorer: task_lib.Scorer) -> dict[str, float]:
     """Returns the scores by name."""
     scores = scorer.result()
     return {name: float(value) for name, value in scores.items()}
 
-  def _first_memory_of_replicas(self, seed):
+  def _initial_state_of_replicas(self, seed):
     # As an argument of `run`, the number of rows would be a tensor on TPUs.
-    first_memory = functools.partial(self._task.first_memory, self._rows)
-    return self._strategy.run(first_memory, args=(seed,))
+    initial_state = functools.partial(self._task.initial_state, self._rows)
+    return self._strategy.run(initial_state, args=(seed,))
 
-  def _step_of_replicas(self, iterator, memory):
-    outputs, memory = self._strategy.run(
-      self._predict, args=(next(iterator), memory)
+  def _step_of_replicas(self, iterator, state):
+    outputs, state = self._strategy.run(
+      self._predict, args=(next(iterator), state)
     )
     outputs = {
       name: self._strategy.gather(value, axis=0)
       for name, value in outputs.items()
     }
-    return outputs, memory
+    return outputs, state
 
-  def _predict_step(self, batch, memory):
+  def _predict_step(self, batch, state):
     # Several workers, whose data could end at different steps, lose the shape.
     batch = tf.nest.map_structure(
       lambda x: tf.ensure_shape(x, [self._rows, *x.shape[1:]]), batch
     )
-    outputs, memory = self._task.predict_step(self._model, batch, memory)
+    outputs, state = self._task.predict_step(self._model, batch, state)
     self._types = {name: value.dtype for name, value in outputs.items()}
     outputs = {
       name: value if value.dtype in _CARRIED else tf.cast(value, tf.int32)
       for name, value in outputs.items()
     }
-    return outputs, memory
+    return outputs, state

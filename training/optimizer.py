@@ -1,11 +1,19 @@
 """AdamW, its learning rate, and clipping by the global norm."""
 
 import math
-from typing import List, Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from configs import base
+
+# Shapes of the learning rate by `optimizer.schedule`: 1 is the full rate and 0
+# the last one. `progress` is in [0, 1].
+SCHEDULES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+  'constant': lambda progress: tf.ones([]),
+  'linear': lambda progress: 1.0 - progress,
+  'cosine': lambda progress: 0.5 * (1.0 + tf.cos(math.pi * progress)),
+}
 
 
 def learning_rate(
@@ -17,31 +25,26 @@ def learning_rate(
   `learning_rate` down to `end_factor` of it over the rest, as `schedule` says.
 
   Args:
-    config: the optimizer's configuration.
-    total_steps: length of the run, in updates.
-    step: integer scalar, number of updates made before.
+    config: The optimizer's configuration.
+    total_steps: Length of the run, in updates.
+    step: Integer scalar, number of updates made before.
 
   Returns:
     float32 scalar.
 
   Raises:
-    ValueError: if the schedule is unknown.
+    ValueError: If the schedule is unknown.
   """
   n = tf.cast(step, tf.float32)
   warmup = float(config.warmup_steps)
   progress = (n - warmup) / max(total_steps - warmup, 1.0)
   progress = tf.clip_by_value(progress, 0.0, 1.0)
-  if config.schedule == 'constant':
-    share = tf.ones([])
-  elif config.schedule == 'linear':
-    share = 1.0 - progress
-  elif config.schedule == 'cosine':
-    share = 0.5 * (1.0 + tf.cos(math.pi * progress))
-  else:
+  if config.schedule not in SCHEDULES:
     raise ValueError(
-      f'Unknown optimizer.schedule {config.schedule!r}; choose constant, '
-      'linear or cosine.'
+      f'Unknown optimizer.schedule {config.schedule!r}; choose one of '
+      f'{", ".join(SCHEDULES)}.'
     )
+  share = SCHEDULES[config.schedule](progress)
   factor = config.end_factor + (1.0 - config.end_factor) * share
   rise = tf.minimum((n + 1.0) / max(warmup, 1.0), 1.0)
   return config.learning_rate * rise * factor
@@ -49,13 +52,13 @@ def learning_rate(
 
 def clip(
   gradients: Sequence[tf.Tensor], norm: tf.Tensor, clip_norm: float
-) -> List[tf.Tensor]:
+) -> list[tf.Tensor]:
   """Scales gradients down so that their global norm is at most `clip_norm`.
 
   Args:
-    gradients: tensors of any shapes.
+    gradients: Tensors of any shapes.
     norm: float32 scalar, the global norm of them all.
-    clip_norm: the bound; 0 leaves the gradients as they are.
+    clip_norm: The bound; 0 leaves the gradients as they are.
 
   Returns:
     Tensors like `gradients`.
@@ -69,17 +72,17 @@ def clip(
 class AdamW(tf.Module):
   """Adam with weight decay decoupled from the gradient, on all variables.
 
-  One fused kernel a variable: with a few hundred small variables, as here, the
-  time of an update is that of starting its kernels. Every replica updates its
-  own copy of a variable, through its handle, with the same gradients.
+  One fused kernel a variable: with a few hundred small variables, as here, an
+  update takes the time of starting its kernels. Every replica updates its own
+  copy of a variable, through its handle, with the same gradients.
   """
 
   def __init__(self, config: base.Optimizer, variables: Sequence[tf.Variable]):
     """Creates the moments; call it under the strategy's scope.
 
     Args:
-      config: the optimizer's configuration.
-      variables: what is to be trained.
+      config: The optimizer's configuration.
+      variables: The variables to be trained.
     """
     super().__init__(name='adamw')
     self._config = config
@@ -97,10 +100,10 @@ class AdamW(tf.Module):
     """Updates the variables; call it in the context of a replica.
 
     Args:
-      variables: those of the constructor.
-      gradients: one for each variable, the same on all replicas.
+      variables: Those of the constructor.
+      gradients: One for each variable, the same on all replicas.
       rate: float32 scalar, the learning rate before `rate_scale`.
-      step: integer scalar, number of updates made before.
+      step: Integer scalar, number of updates made before.
     """
     config = self._config
     n = tf.cast(step + 1, tf.float32)
@@ -131,15 +134,15 @@ class AdamW(tf.Module):
 
 
 def rate_scale(variable: tf.Variable, base_fan_in: int) -> float:
-  """The share of the learning rate at which a variable learns.
+  """Returns the factor of a variable's learning rate.
 
   Adam moves every weight by about the learning rate, whatever its layer; the
   output of a layer with n inputs moves n times as far. With 1 / n in the rate
   all layers change at one pace (muP, arXiv 2203.03466).
 
   Args:
-    variable: a kernel, whose last axes are its outputs, or something else.
-    base_fan_in: inputs up to which a kernel has the full rate; 0: no limit.
+    variable: A kernel, whose last axes are its outputs, or another weight.
+    base_fan_in: Inputs up to which a kernel has the full rate; 0: no limit.
 
   Returns:
     min(1, base_fan_in / n) for kernels, 1 for others.
@@ -147,7 +150,7 @@ def rate_scale(variable: tf.Variable, base_fan_in: int) -> float:
   path = variable.name.split(':')[0].split('/')
   if not base_fan_in or path[-1] != 'kernel':
     return 1.0
-  # Those that split into heads have two output axes.
+  # Kernels that split into heads have two output axes.
   outputs = 2 if path[-2:-1] and path[-2] in ('query', 'key', 'value') else 1
   return min(1.0, base_fan_in / math.prod(variable.shape[:-outputs]))
 

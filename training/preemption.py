@@ -1,6 +1,7 @@
-"""Lets a run end in good order when it is told to: SIGTERM."""
+"""Ends a run in good order on SIGTERM, the signal of a preemption."""
 
 import signal
+from typing import Any
 
 import tensorflow as tf
 from absl import logging
@@ -8,25 +9,30 @@ from absl import logging
 from training import strategy as strategy_lib
 
 
-class Stop(Exception):
-  """The run was told to end, and its state is saved."""
+class Preempted(Exception):
+  """The run ends because of a SIGTERM, and its state is saved."""
 
 
-class Watcher:
-  """Notes a SIGTERM while it is entered, for the loop to ask about.
+class PreemptionWatcher:
+  """Notes a SIGTERM while the context is entered.
 
-  A step in progress is never interrupted.
+  A step in progress is never interrupted: the loop asks after each one.
   """
 
   def __init__(self, strategy: tf.distribute.Strategy):
-    self._told = False
-    self._old_handler = None
+    """Notes nothing yet.
+
+    Args:
+      strategy: With several workers, one that gets the signal ends them all.
+    """
+    self._received = False
+    self._old_handler: Any = None
     self._count = None
     if strategy_lib.is_multi_worker(strategy):
 
-      @tf.function
-      def count(told):
-        per_replica = strategy.run(lambda: tf.identity(told))
+      @tf.function(autograph=False)
+      def count(received):
+        per_replica = strategy.run(lambda: tf.identity(received))
         return strategy.reduce(
           tf.distribute.ReduceOp.SUM, per_replica, axis=None
         )
@@ -42,10 +48,10 @@ class Watcher:
 
   def _note(self, *_):
     logging.info('SIGTERM: the run will end after the current loop of steps.')
-    self._told = True
+    self._received = True
 
   def requested(self) -> bool:
-    """Whether any worker was told to end; all workers must ask together."""
+    """Whether any worker got the signal; all workers must ask together."""
     if self._count is None:
-      return self._told
-    return bool(self._count(tf.constant(float(self._told))) > 0)
+      return self._received
+    return bool(self._count(tf.constant(float(self._received))) > 0)

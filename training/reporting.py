@@ -1,27 +1,27 @@
-"""What an evaluation leaves in the run's folder.
+"""Writes the results of evaluations into the run's folder.
 
 metrics.jsonl             a line an evaluation: {"step": 100, "metrics": {...}}
-eval.jsonl                the same of --mode=eval, which may be of other data or
-                          sampled otherwise: with "split" and "evaluation"
-runs.jsonl                a line each of the runs of --mode=eval, if several
+eval.jsonl                the same for --mode=eval, whose data and sampler may
+                          differ: with "split" and "evaluation"
+runs.jsonl                a line a run of --mode=eval, if there are several
 best/                     the checkpoint with the highest score
 pictures/<name>-<step>.png, and the same for TensorBoard
 """
 
 import os
-from typing import Dict, Optional, Set
 
 import tensorflow as tf
 import tf_keras
 
-from training import checkpointing, files, progress
+from configs import files
+from tasks import task as task_lib
+from training import checkpointing, json_lines, log
 from training import strategy as strategy_lib
-from training import task as task_lib
 
 
 def summary_dir(
   strategy: tf.distribute.Strategy, model_dir: str, name: str
-) -> Optional[str]:
+) -> str | None:
   """Returns where this process writes for TensorBoard; None: nowhere."""
   if not strategy_lib.is_chief(strategy):
     return None
@@ -29,15 +29,16 @@ def summary_dir(
 
 
 def check_fresh(model_dir: str) -> None:
-  """Refuses a folder with the scores of a run that cannot go on.
+  """Refuses a folder with scores but no checkpoints.
 
-  New scores would be taken for done, or worse than the old best.
+  A new run there would skip the evaluations of old steps, and compare its
+  scores with the old best.
 
   Args:
-    model_dir: folder of a run that is to start at step 0.
+    model_dir: Folder of a run that starts at step 0.
 
   Raises:
-    ValueError: if there are such scores; names them.
+    ValueError: If there are such scores; names them.
   """
   left = [
     name
@@ -52,7 +53,7 @@ def check_fresh(model_dir: str) -> None:
 
 
 class Reporter:
-  """Writes scores and pictures; only the chief touches the folder."""
+  """Writes scores and visualizations; only the chief writes files."""
 
   def __init__(
     self,
@@ -61,14 +62,14 @@ class Reporter:
     model_dir: str,
     separate: bool = False,
   ):
-    """Reads what earlier evaluations have left.
+    """Reads the records of earlier evaluations.
 
     Args:
-      task: makes the pictures, names the score that counts.
-      strategy: tells whether this process is the chief.
-      model_dir: folder of the run.
-      separate: whether the scores are those of --mode=eval, which go to a file
-        of their own with what they depend on.
+      task: Draws the visualizations; names the score that counts.
+      strategy: Decides whether this process is the chief.
+      model_dir: Folder of the run.
+      separate: Whether the scores are those of --mode=eval. They go to their
+        own file, with the settings that they depend on.
     """
     self._task = task
     self._strategy = strategy
@@ -81,54 +82,56 @@ class Reporter:
         'split': task.config.data.eval_split,
         'evaluation': task.config.evaluation.as_dict(),
       }
-    self._picture_dir = os.path.join(model_dir, 'pictures')
-    self._picture_writer = None
-    self._best = checkpointing.Best(model_dir, task.metric)
-    self.evaluated_steps: Set[int] = set()
-    for line in files.read_json_lines(self._metrics_file):
+    self._image_dir = os.path.join(model_dir, 'pictures')
+    self._image_writer: tf.summary.SummaryWriter | None = None
+    self._best = checkpointing.BestCheckpoint(model_dir, task.metric)
+    self.evaluated_steps: set[int] = set()
+    for line in json_lines.read(self._metrics_file):
       self.evaluated_steps.add(line['step'])
 
   def scores(
-    self, step: int, scores: Dict[str, float], checkpoint: Optional[str]
+    self, step: int, scores: dict[str, float], checkpoint: str | None
   ) -> None:
     """Records scores, and keeps the checkpoint if it is the best.
 
     Args:
-      step: number of updates made.
-      scores: by name.
-      checkpoint: where the scored weights come from; None: not to be kept.
+      step: Number of updates made.
+      scores: Scores by name.
+      checkpoint: Path of the scored weights; None: do not keep them.
     """
     self.evaluated_steps.add(step)
     if not self._is_chief:
       return
     value = scores[self._task.metric]
-    # Recorded when it is copied: killed in between, it is scored again.
-    is_best = bool(checkpoint) and self._best.offer(checkpoint, step, value)
-    files.append_json(
+    # Copied before it is recorded: if killed in between, it is scored again.
+    is_best = checkpoint is not None and self._best.save_if_best(
+      checkpoint, step, value
+    )
+    json_lines.append(
       self._metrics_file, {'step': step, **self._settings, 'metrics': scores}
     )
-    progress.say(
+    log.log(
       f'step {step} | {self._task.metric} {value:.5g}'
       + (' | best so far' if is_best else '')
     )
 
-  def pictures(self, step: int, model: tf_keras.Model) -> None:
-    """Lets the task make pictures, and writes them.
+  def visualize(self, step: int, model: tf_keras.Model) -> None:
+    """Lets the task draw visualizations, and writes them.
 
     Args:
-      step: number of updates made.
-      model: the model to be shown.
+      step: Number of updates made.
+      model: The model whose predictions are drawn.
     """
-    pictures = self._task.pictures(model, self._strategy)
-    if not pictures or not self._is_chief:
+    images = self._task.visualize(model, self._strategy)
+    if not images or not self._is_chief:
       return
-    if self._picture_writer is None:
-      self._picture_writer = tf.summary.create_file_writer(self._picture_dir)
-    with self._picture_writer.as_default(step=step):
-      for name, picture in pictures.items():
-        tf.summary.image(name, picture[None])
-        path = os.path.join(self._picture_dir, f'{name}-{step}.png')
+    if self._image_writer is None:
+      self._image_writer = tf.summary.create_file_writer(self._image_dir)
+    with self._image_writer.as_default(step=step):
+      for name, image in images.items():
+        tf.summary.image(name, image[None])
+        path = os.path.join(self._image_dir, f'{name}-{step}.png')
         tf.io.gfile.makedirs(os.path.dirname(path))
-        tf.io.write_file(f'{path}.tmp', tf.io.encode_png(picture))
-        tf.io.gfile.rename(f'{path}.tmp', path, overwrite=True)
-    self._picture_writer.flush()
+        with files.replace_when_written(path) as temporary:
+          tf.io.write_file(temporary, tf.io.encode_png(image))
+    self._image_writer.flush()

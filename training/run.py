@@ -1,19 +1,15 @@
-"""The modes that train, with or without evaluation in between."""
+"""The modes that train: `train` and `train_and_eval`."""
 
 import orbit
 import tensorflow as tf
 
-from training import (
-  checkpointing,
-  experiment,
-  preemption,
-  progress,
-  reporting,
-)
+from configs import loading
+from models import checkpoints
+from tasks import task as task_lib
+from training import checkpointing, log, preemption, reporting
 from training import evaluator as evaluator_lib
 from training import state as state_lib
 from training import strategy as strategy_lib
-from training import task as task_lib
 from training import trainer as trainer_lib
 
 
@@ -22,42 +18,41 @@ def train(
   strategy: tf.distribute.Strategy,
   model_dir: str,
   evaluate: bool = False,
-) -> state_lib.State:
-  """Trains up to `training.steps`, going on from where the folder's run is.
+) -> state_lib.TrainState:
+  """Trains up to `training.steps`, from the last checkpoint of the folder on.
 
   Args:
-    task: the task.
-    strategy: where to compute.
-    model_dir: folder of the run.
-    evaluate: also evaluate, every `evaluation.every` steps and after the last.
+    task: The task.
+    strategy: Where to compute.
+    model_dir: Folder of the run.
+    evaluate: Whether to evaluate, every `evaluation.every` steps and after the
+      last.
 
   Returns:
     The state at the end: at `training.steps`, or earlier if SIGTERM came.
 
   Raises:
-    ValueError: if the folder holds a run of another model, or scores of one
+    ValueError: If the folder holds a run of another model, or scores of one
       without checkpoints, or if XLA is asked for where it does not work.
-    FloatingPointError: if a loss or a gradient is not finite; names the step
+    FloatingPointError: If a loss or a gradient is not finite; names the step
       and the last good checkpoint.
   """
   config = task.config
-  if checkpointing.newest(model_dir):
-    experiment.check_same_model(config, model_dir, resumes=True)
+  if checkpoints.newest(model_dir):
+    loading.check_same_model(config, model_dir, resumes=True)
   else:
     reporting.check_fresh(model_dir)
   state = state_lib.build(task, strategy)
-  progress.say(
-    checkpointing.restore_or_initialize(state, task, strategy, model_dir)
-  )
+  log.log(checkpointing.restore_or_initialize(state, task, strategy, model_dir))
   if strategy_lib.is_chief(strategy):
-    experiment.save(config, model_dir)
+    loading.save(config, model_dir)
     task.save_description(model_dir)
-  with preemption.Watcher(strategy) as watcher:
+  with preemption.PreemptionWatcher(strategy) as watcher:
     session = _Session(task, strategy, model_dir, state, watcher, evaluate)
     try:
       session.run()
-    except preemption.Stop:
-      progress.say(
+    except preemption.Preempted:
+      log.log(
         f'Ended by SIGTERM at step {int(state.step.numpy())}, which is saved; '
         'the same command goes on.'
       )
@@ -78,11 +73,11 @@ class _Session:
     self._reporter = reporting.Reporter(task, strategy, model_dir)
     self._trainer = trainer_lib.Trainer(task, state, strategy)
     uses_average = self._config.evaluation.weights == 'ema'
-    self._shown = state.average if uses_average else state.model
+    self._evaluated = state.average if uses_average else state.model
     evaluator = None
     if evaluate:
       evaluator = evaluator_lib.Evaluator(
-        task, self._shown, strategy, self._stop_if_told
+        task, self._evaluated, strategy, self._stop_if_requested
       )
     self._controller = orbit.Controller(
       global_step=state.step,
@@ -93,8 +88,8 @@ class _Session:
         self._stop_if_not_finite,
         self._show_progress,
         self._save,
-        self._show_pictures,
-        lambda _: self._stop_if_told(),
+        self._visualize,
+        lambda _: self._stop_if_requested(),
       ],
       steps_per_loop=self._steps_per_loop,
       summary_dir=reporting.summary_dir(strategy, model_dir, 'train'),
@@ -115,12 +110,12 @@ class _Session:
 
   def _steps_per_loop(self, step: int) -> int:
     if step == self._start:
-      return 1  # Compiles, which must not spoil the speed of the others.
+      return 1  # Its compilation must not spoil the speed of the others.
     training = self._config.training
     periods = (
       training.log_every,
       training.checkpoint_every,
-      training.pictures_every,
+      training.visualize_every,
     )
     return min(period - step % period for period in periods if period)
 
@@ -139,13 +134,13 @@ class _Session:
     total = self._config.training.steps
     step = self._step()
     if step == self._start + 1:
-      seconds = progress.duration(output['seconds_per_step'])
-      progress.say(
+      seconds = log.duration(output['seconds_per_step'])
+      log.log(
         f'step {step}/{total} | {seconds} with compilation | '
         f'loss {output["loss"]:.5g}'
       )
     else:
-      progress.say(progress.training_line(step, total, output))
+      log.log(log.training_line(step, total, output))
 
   def _save(self, _) -> None:
     training = self._config.training
@@ -153,16 +148,16 @@ class _Session:
     if step % training.checkpoint_every == 0 or step == training.steps:
       self._saver.save()
 
-  def _show_pictures(self, _) -> None:
-    every = self._config.training.pictures_every
+  def _visualize(self, _) -> None:
+    every = self._config.training.visualize_every
     step = self._step()
     if every and step % every == 0:
-      self._reporter.pictures(step, self._shown)
+      self._reporter.visualize(step, self._evaluated)
 
-  def _stop_if_told(self) -> None:
+  def _stop_if_requested(self) -> None:
     if self._watcher.requested():
       self._saver.save()
-      raise preemption.Stop
+      raise preemption.Preempted
 
   def _evaluate(self) -> None:
     """Evaluates if it is time and not done yet."""
@@ -178,6 +173,6 @@ class _Session:
       return
     checkpoint = self._saver.save()
     self._reporter.scores(step, self._controller.evaluate(), checkpoint)
-    self._reporter.pictures(step, self._shown)
-    # The time of the evaluation is not to count as training.
+    self._reporter.visualize(step, self._evaluated)
+    # The time of the evaluation must not count as training.
     self._controller.step_timer = None

@@ -1,4 +1,4 @@
-"""Everything of a run that a checkpoint holds."""
+"""The variables of a run, which a checkpoint holds."""
 
 import dataclasses
 
@@ -7,21 +7,25 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
+from tasks import task as task_lib
 from training import ema
 from training import optimizer as optimizer_lib
 from training import strategy as strategy_lib
-from training import task as task_lib
+
+# Keras' policies by `training.precision`: the computations change, the weights
+# are float32.
+POLICIES = {'float32': 'float32', 'bfloat16': 'mixed_bfloat16'}
 
 
 @dataclasses.dataclass
-class State:
+class TrainState:
   """The variables of a run in training.
 
   Attributes:
     step: int64 scalar, number of updates made.
-    model: what is trained.
-    average: the same model with averaged weights.
-    optimizer: the moments.
+    model: The model that is trained.
+    average: The same model with averaged weights.
+    optimizer: The moments of AdamW.
   """
 
   step: tf.Variable
@@ -39,34 +43,32 @@ class State:
     )
 
   def start_average(self) -> None:
-    """Lets the average begin at the weights of the model."""
+    """Sets the averages to the weights of the model."""
     ema.copy(self.model, self.average)
 
 
 def prepare(config: base.Training, strategy: tf.distribute.Strategy) -> None:
-  """Sets what must be set before a model is built.
+  """Sets Keras' precision and seed; call it before a model is built.
 
   Args:
-    config: `precision` is 'float32', or 'bfloat16' for bfloat16 computations on
-      float32 weights; `seed` decides the weights' initial values.
-    strategy: where the model will be.
+    config: `seed` decides the weights' initial values.
+    strategy: Where the model will be.
 
   Raises:
-    ValueError: if XLA is asked for where it does not work.
+    ValueError: If XLA is asked for where it does not work.
   """
   if config.jit_compile:
     strategy_lib.check_jit_compile(strategy)
-  policy = 'mixed_bfloat16' if config.precision == 'bfloat16' else 'float32'
-  tf_keras.mixed_precision.set_global_policy(policy)
+  tf_keras.mixed_precision.set_global_policy(POLICIES[config.precision])
   tf_keras.utils.set_random_seed(config.seed)
 
 
-def build(task: task_lib.Task, strategy: tf.distribute.Strategy) -> State:
+def build(task: task_lib.Task, strategy: tf.distribute.Strategy) -> TrainState:
   """Builds the variables of a run, with fresh values.
 
   Args:
-    task: the task.
-    strategy: where to put them.
+    task: The task.
+    strategy: Where to put them.
 
   Returns:
     The state; the average equals the weights.
@@ -75,7 +77,7 @@ def build(task: task_lib.Task, strategy: tf.distribute.Strategy) -> State:
   prepare(config.training, strategy)
   with strategy.scope():
     model = task.build_model()
-    state = State(
+    state = TrainState(
       step=orbit.utils.create_global_step(),
       model=model,
       average=task.build_model(),

@@ -1,7 +1,7 @@
 """Where a run computes: one device, several, several machines, or TPUs."""
 
 import os
-from typing import Callable, List
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -14,17 +14,17 @@ def create(
   """Creates a distribution strategy; call it before any other TensorFlow op.
 
   Args:
-    name: one of `NAMES`. `mirrored` takes all GPUs of this machine;
+    name: One of `NAMES`. `mirrored` takes all GPUs of this machine;
       `multi_worker` reads the cluster from the environment's TF_CONFIG.
-    tpu: name or address of the TPU; 'local' on a TPU VM.
-    num_virtual_devices: `mirrored` only: split the CPU into so many devices, to
-      try out data parallelism without accelerators. 0: do not.
+    tpu: Name or address of the TPU; 'local' on a TPU VM.
+    num_virtual_devices: `mirrored` only: split the CPU into this many devices,
+      to try data parallelism without accelerators. 0: do not.
 
   Returns:
     The strategy.
 
   Raises:
-    ValueError: if the name is unknown or the options do not go with it.
+    ValueError: If the name is unknown or the options do not fit it.
   """
   if name not in NAMES:
     raise ValueError(
@@ -58,7 +58,7 @@ def create(
   return tf.distribute.TPUStrategy(resolver)
 
 
-def _virtual_cpus(count: int) -> List[str] | None:
+def _virtual_cpus(count: int) -> list[str] | None:
   if not count:
     return None
   cpu = tf.config.list_physical_devices('CPU')[0]
@@ -69,7 +69,7 @@ def _virtual_cpus(count: int) -> List[str] | None:
 
 
 def describe(strategy: tf.distribute.Strategy) -> str:
-  """One line: the devices of this process that compute."""
+  """Returns a line that lists the devices on which this process computes."""
   devices = [
     device.rsplit('device:', 1)[-1]
     for device in strategy.extended.worker_devices
@@ -88,16 +88,16 @@ def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
 
 
 def check_jit_compile(strategy: tf.distribute.Strategy) -> None:
-  """Refuses XLA with several replicas, but on TPUs.
+  """Refuses XLA with several replicas, except on TPUs.
 
-  Batch norm exchanges statistics within the step that is compiled, and XLA
-  does not do so between CPUs, nor was it tried on GPUs.
+  Batch norm exchanges statistics within the compiled step. XLA cannot do this
+  between CPUs, and it is untested on GPUs.
 
   Args:
-    strategy: the strategy.
+    strategy: The strategy.
 
   Raises:
-    ValueError: if there are several replicas, and not on TPUs.
+    ValueError: If there are several replicas, and not on TPUs.
   """
   is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
   if strategy.num_replicas_in_sync > 1 and not is_tpu:
@@ -111,15 +111,15 @@ def distribute_dataset(
   strategy: tf.distribute.Strategy,
   dataset_fn: Callable[[tf.distribute.InputContext], tf.data.Dataset],
 ) -> tf.distribute.DistributedDataset:
-  """Deals the batches of each worker out to its replicas.
+  """Splits the batches of each worker among its replicas.
 
   Args:
-    strategy: the strategy.
-    dataset_fn: gives the batches of one worker.
+    strategy: The strategy.
+    dataset_fn: Makes the batches of one worker.
 
   Returns:
     A distributed dataset. Replica r of a worker gets the r-th part of a batch,
-    so that the examples of a step do not depend on the number of replicas.
+    so the examples of a step do not depend on the number of replicas.
   """
 
   def replica_batches(context):

@@ -1,26 +1,26 @@
 """One step of training, and the loop over steps."""
 
 import time
-from typing import Dict, List
 
 import orbit
 import tensorflow as tf
+import tf_keras
 
+from tasks import task as task_lib
 from training import ema
 from training import optimizer as optimizer_lib
 from training import state as state_lib
 from training import strategy as strategy_lib
-from training import task as task_lib
 
 
 class Trainer(orbit.StandardTrainer):
   """Trains a task: losses, gradients, clip, AdamW, averages.
 
-  The steps of a loop run in one `tf.function`. What is random in a step comes
-  with its batch, so it is the same on any number of replicas.
+  The steps of a loop run in one `tf.function`. The seeds of a step come with
+  its batch, so the noise is the same on any number of replicas.
 
   Attributes:
-    output: values of the last loop by name: `loss`, its parts, and
+    output: Values of the last loop by name: `loss`, its parts, and
       `gradient_norm` before clipping, as means over the steps; `learning_rate`
       of the last step; `seconds_per_step`.
   """
@@ -28,31 +28,38 @@ class Trainer(orbit.StandardTrainer):
   def __init__(
     self,
     task: task_lib.Task,
-    state: state_lib.State,
+    state: state_lib.TrainState,
     strategy: tf.distribute.Strategy,
   ):
     """Opens the data set at the state's step.
 
     Args:
-      task: the task.
-      state: restored or initialized before.
-      strategy: the strategy under which the state was built.
+      task: The task.
+      state: Restored or initialized before.
+      strategy: The strategy under which the state was built.
     """
     self._task = task
     self._config = task.config
     self._state = state
     self._strategy = strategy
     self._variables = state.model.trainable_variables
-    self.output: Dict[str, float] = {}
+    self.output: dict[str, float] = {}
     self._names = ('loss', *task.loss_names, 'gradient_norm')
     self._micro_batches = self._config.optimizer.accumulation_steps
+    # AutoGraph is off: its conversion of a network takes longer than tracing.
+    self._values = tf.autograph.experimental.do_not_convert(
+      self._compute_values
+    )
     # The update, whose kernels are fused already, stays out of XLA.
-    self._values = self._compute_values
     if self._config.training.jit_compile:
-      self._values = tf.function(self._compute_values, jit_compile=True)
+      self._values = tf.function(self._values, jit_compile=True)
     with strategy.scope():
-      self._sums = _variable(tf.zeros([len(self._names)]))
-      self._bad_step = _variable(tf.constant(-1, tf.int64))
+      self._means = tf_keras.metrics.MeanTensor(shape=[len(self._names)])
+      self._bad_step = tf.Variable(
+        tf.constant(-1, tf.int64),
+        trainable=False,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+      )
       self._totals = []
       if self._micro_batches > 1:
         shapes = [variable.shape for variable in self._variables]
@@ -62,7 +69,7 @@ class Trainer(orbit.StandardTrainer):
 
     def dataset_fn(context):
       dataset = task.train_dataset(start_step, context)
-      # Workers need not ask each other at every step whether it has ended.
+      # So workers need not ask each other at every step whether it has ended.
       endless = tf.data.experimental.assert_cardinality(
         tf.data.INFINITE_CARDINALITY
       )
@@ -71,7 +78,7 @@ class Trainer(orbit.StandardTrainer):
     super().__init__(strategy_lib.distribute_dataset(strategy, dataset_fn))
 
   def train_loop_begin(self) -> None:
-    self._sums.assign(tf.zeros_like(self._sums))
+    self._means.reset_state()
     self._loop_start = int(self._state.step.numpy())
     self._loop_time = time.monotonic()
 
@@ -89,11 +96,11 @@ class Trainer(orbit.StandardTrainer):
   def train_loop_end(self) -> None:
     """Sets `output` to the means over the loop's steps.
 
-    They are not returned, for Orbit would print them over many lines.
+    They are not returned, since Orbit would print them over many lines.
     """
     step = int(self._state.step.numpy())
     steps = step - self._loop_start
-    means = self._sums.numpy() / steps
+    means = self._means.result().numpy()
     seconds = time.monotonic() - self._loop_time
     self.output = {
       **dict(zip(self._names, means.tolist(), strict=True)),
@@ -102,7 +109,7 @@ class Trainer(orbit.StandardTrainer):
     }
 
   def first_bad_step(self) -> int:
-    """The first step with a loss or a gradient not finite; -1 if none."""
+    """Returns the first step whose loss or gradient is not finite, or -1."""
     return int(self._bad_step.numpy())
 
   def _learning_rate(self, step) -> tf.Tensor:
@@ -110,7 +117,7 @@ class Trainer(orbit.StandardTrainer):
       self._config.optimizer, self._config.training.steps, step
     )
 
-  def _compute_values(self, batch) -> List[tf.Tensor]:
+  def _compute_values(self, batch) -> list[tf.Tensor]:
     """Returns the gradients of the variables and, last, the losses [n]."""
     with tf.GradientTape() as tape:
       loss, parts = self._task.loss(self._state.model, batch)
@@ -142,18 +149,16 @@ class Trainer(orbit.StandardTrainer):
 
     values = self._values(tf.nest.map_structure(micro_batch, batch))
     for total, value in zip(self._totals, values, strict=True):
-      tf.raw_ops.AssignAddVariableOp(resource=total.handle, value=value)
+      total.assign_add(value)
 
   def _update_from_totals(self) -> None:
     self._update(
       [total.read_value() / self._micro_batches for total in self._totals]
     )
     for total in self._totals:
-      tf.raw_ops.AssignVariableOp(
-        resource=total.handle, value=tf.zeros(total.shape)
-      )
+      total.assign(tf.zeros(total.shape))
 
-  def _update(self, values: List[tf.Tensor]) -> None:
+  def _update(self, values: list[tf.Tensor]) -> None:
     """Updates all weights from a replica's gradients and losses."""
     context = tf.distribute.get_replica_context()
     *gradients, losses = context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
@@ -170,24 +175,11 @@ class Trainer(orbit.StandardTrainer):
       self._state.average,
       ema.decay(self._config.optimizer, step),
     )
-    self._record(tf.concat([losses, [norm]], axis=0), step)
-
-  def _record(self, values: tf.Tensor, step: tf.Tensor) -> None:
-    tf.raw_ops.AssignAddVariableOp(resource=self._sums.handle, value=values)
+    values = tf.concat([losses, [norm]], axis=0)
+    self._means.update_state(values)
     bad_step = self._bad_step.read_value()
     is_first_bad = (bad_step < 0) & ~tf.reduce_all(tf.math.is_finite(values))
-    tf.raw_ops.AssignVariableOp(
-      resource=self._bad_step.handle,
-      value=tf.where(is_first_bad, step + 1, bad_step),
-    )
-
-
-def _variable(initial_value) -> tf.Variable:
-  return tf.Variable(
-    initial_value,
-    trainable=False,
-    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-  )
+    self._bad_step.assign(tf.where(is_first_bad, step + 1, bad_step))
 
 
 def _per_replica_zeros(shape) -> tf.Variable:

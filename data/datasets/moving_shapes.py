@@ -1,14 +1,15 @@
 """Procedural videos: the scenes of `shapes`, through which objects travel.
 
-Every object moves on a straight line that leads through the picture, turning
-as it goes, so that objects enter, leave, cross and hide each other; their depth
-stays the same. The ground stands still. An object keeps its number whether or
-not it is seen. Each (seed, split, video) has its own stream of random numbers,
-and each frame its own noise.
+Every object moves on a straight line that leads through the image, turning as
+it goes, so that objects enter, leave, cross and hide each other; their depth
+stays the same. The ground stands still. An object keeps its number whether it
+is visible or not. Each (seed, split, video) has its own stream of random
+numbers, and each frame its own noise.
 """
 
 import math
-from typing import Dict, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -18,7 +19,7 @@ from data.reading import spec
 
 
 class MovingShapes(shapes.Shapes):
-  """A data set of procedural videos: a `contract.Rendered`.
+  """A `Dataset` of procedural videos; see `data.dataset`.
 
   Frame t of video v is example v * frames + t.
   """
@@ -29,7 +30,7 @@ class MovingShapes(shapes.Shapes):
     """Makes the tables.
 
     Args:
-      config: Which videos. Those of a seed, split and number are the same.
+      config: The difficulty, number and seed of the videos.
       split: 'train' or 'validation'.
 
     Raises:
@@ -48,55 +49,41 @@ class MovingShapes(shapes.Shapes):
       name: (objects,) for name in ('passing', 'heading', 'speed', 'spin')
     }
 
-  def first_frame(self, index: tf.Tensor) -> tf.Tensor:
-    """The index of the first frame of a frame's video."""
-    return index // self._config.frames * self._config.frames
-
   def file_name(self, image_id: int) -> str:
     """The name of the frame in result files."""
     video, frame = divmod(image_id, self._config.frames)
     return f'{video:06d}/{frame:05d}.png'
 
-  def clips(
-    self, indices: tf.Tensor, past_frames: Sequence[int]
-  ) -> Dict[str, tf.Tensor]:
-    """Renders frames together with the labels of frames before them.
-
-    Args:
-      indices: int64 `[B]`, each below `num_examples`.
-      past_frames: Offsets of the P past frames.
-
-    Returns:
-      'image': uint8 `[B, S, S, 3]`; 'label_map': int32 `[B, S, S, 2 (P + 1)]`,
-      class and number of each past frame and then of the frame itself; void
-      where the past frame would be before the first; 'image_id': int64 `[B]`.
-    """
-    frames, size = self._config.frames, self._config.size
-    draws = self._draw(indices // frames)
-    t = tf.cast(indices % frames, tf.int32)
+  def load(
+    self, indices: tf.Tensor, past_frames: Sequence[int] = ()
+  ) -> dict[str, Any]:
+    """Renders a batch of frames, with the labels of earlier ones."""
+    draws = self._draw(indices // self._config.frames)
+    frame = indices % self._config.frames
+    t = tf.cast(frame, tf.int32)
     ground = self._ground(draws)
-    maps = []
-    for offset in past_frames:
-      label_map, _ = self._frame(draws, t + offset, ground)
-      there = (t + offset >= 0)[:, tf.newaxis, tf.newaxis, tf.newaxis]
-      maps.append(tf.where(there, label_map, 0))
-    label_map, seen = self._frame(draws, t, ground)
-    label_map = tf.concat([*maps, label_map], axis=-1)
-    shape = [None, size, size, 2 * len(past_frames) + 2]
+    label_maps = {
+      offset: self._frame(draws, t + offset, ground)[0]
+      for offset in past_frames
+    }
+    label_maps[0], scene = self._frame(draws, t, ground)
+    segments, classes, moved = scene
+    image = self._image(segments, classes, moved, indices)
+    return {'image': image, 'label_maps': label_maps, 'frame': frame}
+
+  def _render(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
+    loaded = self.load(indices)
     return {
-      'image': self._image(*seen, indices),
-      'label_map': tf.ensure_shape(label_map, shape),
+      'image': loaded['image'],
+      'label_map': loaded['label_maps'][0],
       'image_id': indices,
     }
-
-  def _render(self, indices: tf.Tensor) -> Dict[str, tf.Tensor]:
-    return self.clips(indices, ())
 
   def _frame(self, draws, t, ground):
     """The label map `[B, S, S, 2]` at frame t, and what `_image` needs."""
     region, stuff = ground
     kinds, exists, radius, center = self._things(draws)
-    center = center + self._travelled(draws, t)
+    center = center + self._displacement(draws, t)
     turn = draws['turn'] + self._config.max_spin * (
       2 * draws['spin'] - 1
     ) * _column(t)
@@ -117,10 +104,12 @@ class MovingShapes(shapes.Shapes):
     seen = areas >= shapes.MIN_VISIBLE_PIXELS
     table *= tf.cast(seen[..., tf.newaxis], tf.int32)
     label_map = tf.gather(table, segments, batch_dims=1)
-    pattern = _carried(draws['pattern'], center, regions)
+    size = self._config.size
+    label_map = tf.ensure_shape(label_map, [None, size, size, 2])
+    pattern = _move_patterns(draws['pattern'], center, regions)
     return label_map, (segments, classes, {**draws, 'pattern': pattern})
 
-  def _travelled(self, draws, t):
+  def _displacement(self, draws, t):
     """The way of each object from the middle of its path: `[B, O, 2]`."""
     config = self._config
     span = config.max_speed - config.min_speed
@@ -135,18 +124,18 @@ def _column(t: tf.Tensor) -> tf.Tensor:
   return tf.cast(t, tf.float32)[:, tf.newaxis]
 
 
-def _carried(pattern, center, regions: int) -> tf.Tensor:
-  """The patterns `[B, N, 4]` of `shapes`, those of objects moved with them."""
-  of_ground, of_objects = pattern[:, :regions], pattern[:, regions:]
-  cos, sin = shapes.pattern_axes(of_objects)
+def _move_patterns(pattern, center, regions: int) -> tf.Tensor:
+  """The patterns `[B, N, 4]` of `shapes`; an object's moves with the object."""
+  ground, objects = pattern[:, :regions], pattern[:, regions:]
+  cos, sin = shapes.pattern_axes(objects)
   x, y = center[..., 0], center[..., 1]
   shift = tf.stack([x * cos + y * sin, y * cos - x * sin], axis=-1)
-  moved = tf.concat([of_objects[..., :2], of_objects[..., 2:] - shift], axis=-1)
-  return tf.concat([of_ground, moved], axis=1)
+  moved = tf.concat([objects[..., :2], objects[..., 2:] - shift], axis=-1)
+  return tf.concat([ground, moved], axis=1)
 
 
 def _check(config: base.MovingShapes) -> None:
-  """Raises ValueError with the first thing that is wrong."""
+  """Raises ValueError for the first setting that is out of range."""
   for name, low, high in (
     ('frames', 1, 1_000_000),
     ('min_speed', 0.0, config.max_speed),

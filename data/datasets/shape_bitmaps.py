@@ -1,7 +1,7 @@
-"""What the procedural scenes' classes look like.
+"""The looks of the classes of the procedural scenes.
 
 The outline of a thing and the pattern of stuff are looked up in bitmaps, so
-that drawing costs the same whatever they are.
+that drawing costs the same for each.
 """
 
 import math

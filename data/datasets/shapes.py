@@ -1,21 +1,22 @@
 """Procedural panoptic scenes: they need no download and never run out.
 
 The ground is split by wavy lines into regions of stuff, and objects lie on it,
-the later ones over the earlier ones. A stuff class is known by its pattern and
-a thing class by its outline. Colours are drawn anew for every segment: they
-part neighbours but name nothing. Each (seed, split, index) has its own stream
-of random numbers; everything after the draw is computed for a whole batch of
-scenes at a time.
+the later ones over the earlier ones. The pattern shows the class of stuff, and
+the outline that of a thing. Colours are drawn anew for every segment: they
+separate neighbours but do not show the class. Each (seed, split, index) has its
+own stream of random numbers; everything after the draw is computed for a whole
+batch of scenes at a time.
 """
 
 import math
-from typing import Dict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import instance_ids
+from data import dataset, instance_ids
 from data.datasets import shape_bitmaps
 from data.reading import spec
 from panoptic import classes as classes_lib
@@ -23,24 +24,23 @@ from panoptic import maps
 
 SPLITS = ('train', 'validation')
 
-# An object of which a smaller share would be seen is left out of the scene, and
-# so is one with fewer pixels. A region of stuff with fewer pixels is void.
+# An object that shows a smaller share of itself, or fewer pixels, is left out.
+# A region of stuff with fewer pixels is void.
 MIN_VISIBLE_SHARE = 0.25
 MIN_VISIBLE_PIXELS = 12
 
 
 class Shapes:
-  """A data set of procedural scenes: a `contract.Rendered`."""
+  """A `Dataset` of procedural scenes; see `data.dataset`."""
 
   name = 'shapes'
-  batched = True
-  sequences = {}  # No videos.
 
   def __init__(self, config: base.Shapes, split: str):
     """Makes the tables.
 
     Args:
-      config: Which scenes. Those of a seed, split and index are the same.
+      config: The difficulty, number and seed of the scenes. A scene depends on
+        these, the split and the index alone.
       split: 'train' or 'validation'.
 
     Raises:
@@ -51,7 +51,8 @@ class Shapes:
     self._seed = (config.seed, SPLITS.index(split))
     train = split == 'train'
     self.num_examples = config.train_examples if train else config.eval_examples
-    self.image_ids = range(self.num_examples)
+    self.image_ids: Sequence[int] = range(self.num_examples)
+    self.sequences: Mapping[str, range] = {}
     names = (
       shape_bitmaps.THINGS[: config.thing_classes]
       + shape_bitmaps.STUFF[: config.stuff_classes]
@@ -71,7 +72,23 @@ class Shapes:
       self._render, input_signature=[tf.TensorSpec([None], tf.int64)]
     )
 
-  def scenes(self, indices: tf.Tensor) -> Dict[str, tf.Tensor]:
+  def load(
+    self, indices: tf.Tensor, past_frames: Sequence[int] = ()
+  ) -> dict[str, Any]:
+    """Renders a batch of scenes; see `data.dataset`."""
+    del past_frames
+    scenes = self.scenes(indices)
+    return {
+      'image': scenes['image'],
+      'label_maps': {0: scenes['label_map']},
+      'frame': tf.zeros_like(indices),
+    }
+
+  def lazy_example(self, loaded: dict[str, Any]) -> dataset.DecodedExample:
+    """A scene of a batch."""
+    return dataset.DecodedExample(**loaded)
+
+  def scenes(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
     """Renders scenes.
 
     Args:
@@ -83,13 +100,13 @@ class Shapes:
     """
     return self._compiled(indices)
 
-  def example(self, index: tf.Tensor) -> Dict[str, tf.Tensor]:
-    """One scene: what `scenes` gives, without the leading axis."""
+  def example(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
+    """One scene: `scenes` without the leading axis."""
     batch = self.scenes(tf.reshape(tf.cast(index, tf.int64), [1]))
     return {name: value[0] for name, value in batch.items()}
 
   def image(self, image_id: int) -> np.ndarray:
-    """The picture, uint8 `[S, S, 3]`."""
+    """The image, uint8 `[S, S, 3]`."""
     return self.example(image_id)['image'].numpy()
 
   def ground_truth(self, image_id: int) -> maps.PanopticMap:
@@ -104,10 +121,10 @@ class Shapes:
     return maps.PanopticMap(numbers, segments)
 
   def file_name(self, image_id: int) -> str:
-    """The name of the picture in result files."""
+    """The name of the image in result files."""
     return f'{image_id:012d}.png'
 
-  def _render(self, indices: tf.Tensor) -> Dict[str, tf.Tensor]:
+  def _render(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
     size, regions = self._config.size, self._config.stuff_regions
     draws = self._draw(indices)
     ground, stuff = self._ground(draws)  # Segments 1..regions.
@@ -153,7 +170,7 @@ class Shapes:
     return tf.map_fn(draw_one, indices, fn_output_signature=signature)
 
   def _image(self, segments, classes, draws, indices):
-    """The picture of segments, with noise by index: uint8 `[B, S, S, 3]`."""
+    """The image of segments, with noise by index: uint8 `[B, S, S, 3]`."""
     shape = [*segments.shape[1:], 3]
     noise = self._each(indices, tf.random.stateless_normal, shape)
     image = self._paint(segments, classes, draws) + self._config.noise * noise
@@ -198,11 +215,11 @@ class Shapes:
     return uppermost(cover, exists), kinds + 1
 
   def _things(self, draws):
-    """What the objects are, in order of depth.
+    """Class, size and place of the objects, in order of depth.
 
     Returns:
-      Kinds int32 `[B, O]` from 0; whether there is such an object, bool
-      `[B, O]`; radius float32 `[B, O]` and centre (x, y) `[B, O, 2]`, in the
+      Kinds int32 `[B, O]` from 0; whether an object exists, bool `[B, O]`;
+      radius float32 `[B, O]` and centre (x, y) `[B, O, 2]`, in the
       coordinates of `_grid`.
     """
     config = self._config
@@ -217,7 +234,7 @@ class Shapes:
     return kinds, number <= count[:, tf.newaxis], radius, center
 
   def _cover(self, kinds, radius, center, turn):
-    """Where each object would be seen: int32 `[B, O, S, S]`, 0 or 1."""
+    """Where each object would show, alone: int32 `[B, O, S, S]`, 0 or 1."""
     x, y = _grid(self._config.size)
     dx = x - center[..., 0, tf.newaxis, tf.newaxis]
     dy = y - center[..., 1, tf.newaxis, tf.newaxis]
@@ -266,7 +283,7 @@ class Shapes:
     return color * light[..., tf.newaxis]
 
 
-def _fields(config: base.Shapes) -> Dict[str, tuple]:
+def _fields(config: base.Shapes) -> dict[str, tuple]:
   """Names and shapes of the uniform draws that make a scene."""
   objects, regions = config.max_objects, config.stuff_regions
   segments = objects + regions
@@ -337,7 +354,7 @@ def _colors(draws) -> tf.Tensor:
 
 
 def _check(config: base.Shapes, split: str, section: str):
-  """Raises ValueError with the first thing that is wrong."""
+  """Raises ValueError for the first setting that is out of range."""
   if split not in SPLITS:
     raise ValueError(
       f'{section} has no split {split!r}: choose one of {", ".join(SPLITS)}'

@@ -1,20 +1,21 @@
-"""Data sets of files: pictures, or videos frame by frame."""
+"""Data sets of files: images, or videos frame by frame."""
 
-from typing import Dict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from data.reading import byte_ranges, label_png, split_index
+from data.reading import byte_ranges, split_index
 from panoptic import maps, png, runs
 
 IDS = 'the segment ids in the PNG and the annotation differ'
 
 
 class FileDataset:
-  """A data set of encoded pictures: a `contract.Read`."""
+  """A `Dataset` of encoded images; see `data.dataset`.
 
-  batched = False
+  Messages of errors name the file and the fix.
+  """
 
   def __init__(self, content: split_index.SplitIndex, cache: bool = False):
     """Makes the tables.
@@ -29,108 +30,123 @@ class FileDataset:
     """
     self._content = content
     self.classes = content.classes
-    self.image_ids = content.image_ids.tolist()
+    self.image_ids: Sequence[int] = content.image_ids.tolist()
     self.num_examples = len(self.image_ids)
     self._index_of = {key: i for i, key in enumerate(self.image_ids)}
-    self.sequences = {}
+    self.sequences: Mapping[str, range] = {}
+    frames = np.zeros(self.num_examples, np.int64)
     if content.sequence is not None:
-      starts = np.searchsorted(
+      ends = np.searchsorted(
         content.sequence, np.arange(len(content.sequences) + 1)
-      )
-      self.sequences = {
-        name: range(starts[i], starts[i + 1])
-        for i, name in enumerate(content.sequences)
-      }
+      ).tolist()
+      ranges = [range(*pair) for pair in zip(ends, ends[1:], strict=False)]
+      self.sequences = dict(zip(content.sequences, ranges, strict=True))
+      frames = np.concatenate([np.arange(len(part)) for part in ranges])
 
     table, splits = split_index.label_table(content)
     self._table = tf.constant(table, tf.int32)
     self._table_splits = tf.constant(splits, tf.int64)
     self._ids = tf.constant(content.image_ids, tf.int64)
-    self._sizes = tf.constant(content.sizes, tf.int32)
-    first = np.arange(self.num_examples)
-    for indices in self.sequences.values():
-      first[indices.start : indices.stop] = indices.start
-    self._first = tf.constant(first, tf.int64)
+    self.sizes = tf.constant(content.sizes, tf.int32)
+    self.frames = tf.constant(frames, tf.int64)
     self._images = byte_ranges.Reader(content.images, cache)
     self._labels = byte_ranges.Reader(content.labels, cache)
 
-  def encoded_image(self, index: tf.Tensor) -> Dict[str, tf.Tensor]:
-    """Reads one picture without decoding it.
+  def load(
+    self, indices: tf.Tensor, past_frames: Sequence[int] = ()
+  ) -> tf.Tensor:
+    """The indices: files are better read one by one."""
+    del past_frames
+    return indices
+
+  def lazy_example(self, loaded: tf.Tensor) -> 'FileExample':
+    """The image or frame of an index, int64 scalar."""
+    return FileExample(self, loaded)
+
+  def encoded_image(self, index: tf.Tensor) -> tf.Tensor:
+    """Reads one image without decoding it.
 
     Args:
       index: int64 scalar below `num_examples`.
 
     Returns:
-      'image': string, a JPEG or PNG; 'size': int32 `[2]`; 'image_id': int64.
+      String, a whole JPEG or PNG.
 
     Raises:
-      InvalidArgumentError: If the file is broken or of another size; the
-        message names it.
+      InvalidArgumentError: If the file is broken or of another size.
     """
-    content, name = self._images.read(index), self._images.name(index)
-    size = self._sizes[index]
-    whole = byte_ranges.require(byte_ranges.is_whole(content), name, png.BROKEN)
-    with tf.control_dependencies([whole]):
-      same = tf.reduce_all(byte_ranges.size_of(content) == size)
-    with tf.control_dependencies(
-      [byte_ranges.require(same, name, byte_ranges.SIZE)]
-    ):
-      content = tf.identity(content)
-    return {'image': content, 'size': size, 'image_id': self._ids[index]}
+    content, checks = self._read(self._images, index)
+    with tf.control_dependencies(checks):
+      return tf.identity(content)
 
   def label_pixels(self, index: tf.Tensor) -> tf.Tensor:
-    """Reads and decodes the labels of a picture, for `label_map`.
+    """Reads and decodes the labels of an image, for `label_map`.
 
     Returns:
       uint8 or uint16 `[h0, w0, c]`, the pixels of the file.
 
     Raises:
-      InvalidArgumentError: As for `encoded_image`.
+      InvalidArgumentError: If the file is broken, or of another size or depth.
     """
-    content, name = self._labels.read(index), self._labels.name(index)
+    content, checks = self._read(self._labels, index)
     encoding = self._content.encoding
+    with tf.control_dependencies(checks):
+      depth = byte_ranges.png_depth(content)
+    check = byte_ranges.require(
+      png.fits(depth, encoding),
+      self._labels.name(index),
+      png.DEPTH.format(encoding.bits),
+    )
+    dtype = tf.uint16 if encoding.bits == 16 else tf.uint8
+    with tf.control_dependencies([check]):
+      return tf.io.decode_png(content, channels=encoding.channels, dtype=dtype)
+
+  def _read(self, reader: byte_ranges.Reader, index: tf.Tensor):
+    """The bytes of a file, and the checks that it is whole and of its size."""
+    content, name = reader.read(index), reader.name(index)
     whole = byte_ranges.require(byte_ranges.is_whole(content), name, png.BROKEN)
     with tf.control_dependencies([whole]):
-      same = tf.reduce_all(byte_ranges.size_of(content) == self._sizes[index])
-      depth = byte_ranges.png_depth(content)
-    checks = [
-      byte_ranges.require(same, name, byte_ranges.SIZE),
-      byte_ranges.require(
-        png.fits(depth, encoding), name, png.DEPTH.format(encoding.bits)
-      ),
-    ]
-    with tf.control_dependencies(checks):
-      return label_png.decode(content, encoding)
+      same = tf.reduce_all(byte_ranges.size_of(content) == self.sizes[index])
+    return content, [byte_ranges.require(same, name, byte_ranges.SIZE)]
 
-  def label_map(self, pixels: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """Looks up what pixels of the labels mean.
+  def label_map(
+    self, pixels: tf.Tensor, index: tf.Tensor, complete: bool = False
+  ) -> tf.Tensor:
+    """Looks up the class and number of pixels.
+
+    The pixels of a mask are far fewer than those of the file; so they are taken
+    from it first.
 
     Args:
-      pixels: `[..., c]`, any of those that `label_pixels` gave.
-      index: int64 scalar, of the picture.
+      pixels: `[h, w, c]`, any of those that `label_pixels` gave.
+      index: int64 scalar, of the image.
+      complete: Whether these are all pixels, which must show all segments.
 
     Returns:
-      int32 `[..., 2]`: class and number; void and crowd 0.
+      int32 `[h, w, 2]`: class and number; void and crowd 0.
 
     Raises:
       InvalidArgumentError: If a pixel's id is not in the annotation.
     """
-    ids = label_png.segment_ids(pixels, self._content.encoding)
-    table, row = self._rows(tf.reshape(ids, [-1]), index)
-    label_map = tf.gather(table[:, 1:], row)
-    return tf.reshape(label_map, tf.concat([tf.shape(ids), [2]], 0))
-
-  def _rows(self, ids: tf.Tensor, index: tf.Tensor):
-    """The picture's part of the table, and the row of each id."""
+    encoding = self._content.encoding
+    pixels = tf.cast(pixels, tf.int32)
+    ids = pixels[..., 0] + encoding.offset
+    for channel in range(1, encoding.channels):
+      ids += pixels[..., channel] * encoding.weights[channel]
     start, end = self._table_splits[index], self._table_splits[index + 1]
     table = self._table[start:end]
-    row = tf.minimum(tf.searchsorted(table[:, 0], ids), tf.shape(table)[0] - 1)
-    known = tf.reduce_all(tf.gather(table[:, 0], row) == ids)
+    rows, flat = tf.shape(table)[0], tf.reshape(ids, [-1])
+    row = tf.minimum(tf.searchsorted(table[:, 0], flat), rows - 1)
+    known = tf.reduce_all(tf.gather(table[:, 0], row) == flat)
+    if complete:
+      present = tf.math.bincount(row, minlength=rows) > 0
+      known &= tf.reduce_all(present[1:])
     check = byte_ranges.require(known, self._labels.name(index), IDS)
     with tf.control_dependencies([check]):
-      return table, tf.identity(row)
+      label_map = tf.gather(table[:, 1:], row)
+    return tf.reshape(label_map, tf.concat([tf.shape(ids), [2]], 0))
 
-  def example(self, index: tf.Tensor) -> Dict[str, tf.Tensor]:
+  def example(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
     """Reads and decodes one example, and checks all of it.
 
     Args:
@@ -141,36 +157,23 @@ class FileDataset:
       number, void and crowd 0; 'image_id': int64.
 
     Raises:
-      InvalidArgumentError: If a file is broken or contradicts the annotation;
-        the message names the file.
+      InvalidArgumentError: If a file is broken or contradicts the annotation.
     """
-    source = self.encoded_image(index)
-    size = source['size']
-    whole = tf.concat([[0, 0], size], axis=0)
-    image = byte_ranges.decode_window(source['image'], whole)
-    pixels = self.label_pixels(index)
-    ids = label_png.segment_ids(pixels, self._content.encoding)
-    table, row = self._rows(tf.reshape(ids, [-1]), index)
-    present = tf.math.bincount(row, minlength=tf.shape(table)[0]) > 0
-    all_there = tf.reduce_all(present[1:])
-    check = byte_ranges.require(all_there, self._labels.name(index), IDS)
-    with tf.control_dependencies([check]):
-      label_map = tf.gather(table[:, 1:], row)
+    window = tf.concat([[0, 0], self.sizes[index]], axis=0)
+    image, _ = self.lazy_example(index).image(window)
+    label_map = self.label_map(self.label_pixels(index), index, complete=True)
     return {
       'image': image,
-      'label_map': tf.reshape(label_map, [size[0], size[1], 2]),
-      'image_id': source['image_id'],
+      'label_map': label_map,
+      'image_id': self._ids[index],
     }
 
-  def first_frame(self, index: tf.Tensor) -> tf.Tensor:
-    """The index of the first frame of a frame's sequence: int64 scalar."""
-    return self._first[index]
-
   def image(self, image_id: int) -> np.ndarray:
-    """The picture, uint8 `[h0, w0, 3]`; InvalidArgumentError if broken."""
-    source = self.encoded_image(tf.constant(self._index_of[image_id], tf.int64))
-    whole = tf.concat([[0, 0], source['size']], axis=0)
-    return byte_ranges.decode_window(source['image'], whole).numpy()
+    """The image, uint8 `[h0, w0, 3]`; InvalidArgumentError if broken."""
+    index = tf.constant(self._index_of[image_id], tf.int64)
+    window = tf.concat([[0, 0], self.sizes[index]], axis=0)
+    image, _ = self.lazy_example(index).image(window)
+    return image.numpy()
 
   def ground_truth(self, image_id: int) -> maps.PanopticMap:
     """The segments of an image, crowds among them.
@@ -191,9 +194,9 @@ class FileDataset:
     found, _ = runs.areas(ids)
     if set(found.tolist()) - {0} != set(rows[:, 0].tolist()) - {0}:
       raise ValueError(f'{name}: {IDS}')
-    void, of_void = None, rows[rows[:, 1] == 0, 0]
-    if of_void.size:
-      void = np.isin(ids, of_void)
+    void, void_ids = None, rows[rows[:, 1] == 0, 0]
+    if void_ids.size:
+      void = np.isin(ids, void_ids)
       ids = np.where(void, 0, ids)
     segments = split_index.segments_of(content, index)
     return maps.PanopticMap(ids, segments, void)
@@ -201,3 +204,24 @@ class FileDataset:
   def file_name(self, image_id: int) -> str:
     """The name of the label file, which result files share."""
     return self._content.names[self._index_of[image_id]]
+
+
+class FileExample:
+  """A `LazyExample` of files; see `data.dataset`."""
+
+  def __init__(self, dataset: FileDataset, index: tf.Tensor):
+    self._dataset, self._index = dataset, index
+    self.size = dataset.sizes[index]
+    self.frame = dataset.frames[index]
+
+  def image(self, window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    content = self._dataset.encoded_image(self._index)
+    return byte_ranges.decode_window(content, window), window
+
+  def label_map(
+    self, rows: tf.Tensor, columns: tf.Tensor, offset: int = 0
+  ) -> tf.Tensor:
+    index = self._index + offset
+    pixels = tf.gather(self._dataset.label_pixels(index), rows)
+    pixels = tf.gather(pixels, columns, axis=1)
+    return self._dataset.label_map(pixels, index)

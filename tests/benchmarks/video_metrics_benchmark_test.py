@@ -19,6 +19,7 @@ def test_it_runs():
   assert [line.split(',')[0] for line in lines[1:]] == [
     'STQ',
     'VPQ',
+    'STQ and VPQ',
     'J&F semi-supervised',
     'J&F unsupervised',
     'J&F unsupervised',

@@ -40,7 +40,7 @@ def test_gray_is_that_of_tf_image():
 
 
 @pytest.mark.parametrize('factor', [0.2, 1.0, 1.8])
-def test_contrast_is_that_of_tf_image_on_the_picture(factor):
+def test_contrast_is_that_of_tf_image_inside_the_crop(factor):
   image = _image(12, 20)
   expected = tf.image.adjust_contrast(image[:9, :14], factor)
   actual = color_jitter.contrast(

@@ -5,33 +5,29 @@ import pytest
 import tensorflow as tf
 
 from configs import base
+from data import dataset as dataset_lib
 from data import pipeline
 from data.datasets import shapes
 
 
 class Numbered:
-  """Pictures of different sizes whose colour is their index."""
+  """Images of different sizes whose colour is their index."""
 
-  batched = False
+  sequences = {}
 
   def __init__(self, num_examples):
     self.num_examples = num_examples
+    self.image_ids = range(1000, 1000 + num_examples)
 
-  def encoded_image(self, index):
+  def load(self, indices, past_frames=()):
+    assert not past_frames
+    return indices
+
+  def lazy_example(self, index):
     size = tf.cast(tf.stack([12 + index % 3, 20]), tf.int32)
-    picture = tf.fill(tf.concat([size, [3]], 0), tf.cast(index, tf.uint8))
-    return {
-      'image': tf.io.encode_png(picture),
-      'size': size,
-      'image_id': 1000 + index,
-    }
-
-  def label_pixels(self, index):
-    return tf.ones([12 + index % 3, 20, 1], tf.uint8)
-
-  def label_map(self, pixels, index):
-    del index
-    return tf.cast(tf.repeat(pixels, 2, axis=-1), tf.int32)
+    image = tf.fill(tf.concat([size, [3]], 0), tf.cast(index, tf.uint8))
+    label_map = tf.ones(tf.concat([size, [2]], 0), tf.int32)
+    return dataset_lib.DecodedExample(image, {0: label_map})
 
 
 def _experiment(batch_size=4):
@@ -70,7 +66,7 @@ def _assert_equal(batches, others):
 
 
 def _indices(batches):
-  """Which pictures of `Numbered` the training batches hold."""
+  """Which images of `Numbered` the training batches hold."""
   pixels = [batch['image'][:, 0, 0, 0] for batch in batches]
   return np.rint(np.concatenate(pixels) * 255).astype(int).tolist()
 
@@ -146,9 +142,9 @@ def test_an_example_is_not_augmented_alike_twice():
   assert len({labels.tobytes() for labels in batch['label_map']}) > 2
 
 
-def test_every_place_has_a_seed_of_its_own_for_every_purpose():
+def test_every_position_has_a_seed_of_its_own_for_every_purpose():
   dataset, config = Numbered(5), _experiment()
-  counters = tf.range(12, dtype=tf.int64)
+  positions = tf.range(12, dtype=tf.int64)
   seeds, of_loss = [], []
   for training_seed in (0, 1):
     config.training.seed = training_seed
@@ -156,7 +152,7 @@ def test_every_place_has_a_seed_of_its_own_for_every_purpose():
       assert batch['seed'].dtype == np.int64
       of_loss += map(tuple, batch['seed'].tolist())
     for purpose in range(pipeline._PURPOSES):
-      key = pipeline._seed(training_seed, purpose, counters)
+      key = pipeline._seed(training_seed, purpose, positions)
       seeds += map(tuple, key.numpy().tolist())
   assert len(seeds) == len(set(seeds)) == 2 * pipeline._PURPOSES * 12
   assert len(set(of_loss)) == 2 * 12 and set(of_loss) < set(seeds)
@@ -184,10 +180,10 @@ def test_evaluation_sees_every_example_once(count, workers):
         batch['original_size'][valid], np.stack([height, height * 0 + 20], 1)
       )
       for image, size, i in zip(
-        batch['image'][valid], batch['unpadded_size'][valid], index, strict=True
+        batch['image'][valid], batch['resized_size'][valid], index, strict=True
       ):
-        picture = image[: size[0], : size[1]]
-        np.testing.assert_allclose(picture, i / 255, atol=1e-6)
+        content = image[: size[0], : size[1]]
+        np.testing.assert_allclose(content, i / 255, atol=1e-6)
       seen += index.tolist()
   assert set(lengths) == {-(-count // 4)}
   assert sorted(seen) == list(range(count))

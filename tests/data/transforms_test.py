@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from configs import base
-from data import transforms
+from data import dataset, geometry, transforms
+from panoptic import decode
 
 
 def _example(height, width):
@@ -18,15 +19,26 @@ def _example(height, width):
   return tf.constant(image), tf.constant(label_map)
 
 
-def _transform(example, seed, image_size, mask_size, **augmentation):
-  image, label_map = transforms.train_transform(
-    *example,
-    tf.constant([0, seed], tf.int64),
-    image_size,
-    mask_size,
-    base.Augmentation(**augmentation),
+def _train_transform(
+  image, label_map, seed, image_size, mask_size, **augmentation
+):
+  config = base.Experiment()
+  config.model.image_size, config.model.mask_size = image_size, mask_size
+  config.data.augmentation = base.Augmentation(**augmentation)
+  example = dataset.DecodedExample(image, {0: label_map})
+  image, label_maps = transforms.train_transform(
+    example, (), tf.constant([0, seed], tf.int64), config
   )
+  return image, label_maps[0]
+
+
+def _transform(example, *arguments, **augmentation):
+  image, label_map = _train_transform(*example, *arguments, **augmentation)
   return image.numpy(), label_map.numpy()
+
+
+def _eval_transform(image, image_size):
+  return transforms.eval_transform(dataset.DecodedExample(image), image_size)
 
 
 @pytest.mark.parametrize('size', [(40, 56), (56, 40), (64, 64), (150, 60)])
@@ -112,21 +124,27 @@ _GRID = [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]
 def test_crop_and_flip_of_a_hand_written_grid(offset, crop, flip, expected):
   grid = tf.constant(_GRID, tf.int32)[..., tf.newaxis]
 
-  def place(grid, offset, crop, flip):
-    size = tf.constant([3, 4])
-    geometry = transforms.Geometry(size, size, offset, crop, flip)
-    labels, inside = transforms.place_labels(grid, geometry, (3, 3), (3, 3))
-    window = tf.constant([0, 0, 3, 4])
-    picture = tf.cast(tf.repeat(20 * grid, 3, axis=-1), tf.uint8)
-    image = transforms.place_image(picture, window, geometry, (3, 3))
-    return labels, inside, image
+  def apply(grid, offset, crop, flip):
+    size, target = tf.constant([3, 4]), (3, 3)
+    crop_resize = geometry.CropResize(size, size, offset, crop, flip)
+    image = tf.cast(tf.repeat(20 * grid, 3, axis=-1), tf.uint8)
+    example = dataset.DecodedExample(image, {0: tf.repeat(grid, 2, axis=-1)})
+    image = transforms.resize_and_crop(example, crop_resize, target)
+    image = transforms.flip_distort_pad(image, crop, flip)
+    return (
+      transforms.apply_segmentation(example, crop_resize, target, target)[0],
+      *geometry.label_pixels(crop_resize, target, target),
+      image,
+    )
 
-  labels, inside, image = _eager_and_mapped(
-    place, grid, tf.constant(offset), tf.constant(crop), tf.constant(flip)
+  labels, rows, columns, image = _eager_and_mapped(
+    apply, grid, tf.constant(offset), tf.constant(crop), tf.constant(flip)
   )
   expected = np.array(expected)
+  inside = (rows >= 0)[:, None] & (columns >= 0)
   np.testing.assert_array_equal(inside, expected > 0)
-  np.testing.assert_array_equal(labels[..., 0] * inside, expected)
+  np.testing.assert_array_equal(labels[..., 0], expected)
+  np.testing.assert_array_equal(image[~inside], np.float32(0.3))
   np.testing.assert_allclose(
     image * inside[..., None] * 255 / 20,
     np.repeat(expected[..., None], 3, -1),
@@ -137,46 +155,10 @@ def test_crop_and_flip_of_a_hand_written_grid(offset, crop, flip, expected):
 def test_eval_transform_of_a_hand_written_grid():
   image = np.repeat(np.array(_GRID, np.uint8)[..., None] * 20, 3, -1)
   found, size = _eager_and_mapped(
-    lambda image: transforms.eval_transform(image, (4, 4)), tf.constant(image)
+    lambda image: _eval_transform(image, (4, 4)), tf.constant(image)
   )
   np.testing.assert_array_equal(size, [3, 4])
   np.testing.assert_allclose(found[:3], image / 255, atol=1e-6)
-
-
-def test_draws_of_scale_crop_and_flip():
-  size, target = (40, 56), (32, 32)
-  augmentation = base.Augmentation(scale_jitter=(0.5, 3.0))
-  draw = tf.function(
-    lambda seed: transforms.train_geometry(
-      tf.constant(size), seed, target, augmentation
-    )
-  )
-  drawn = [draw(tf.constant([3, i], tf.int64)) for i in range(400)]
-  _, resized, offset, crop, flip = (
-    np.array([value.numpy() for value in values])
-    for values in zip(*drawn, strict=True)
-  )
-  # At scale 1 the longer side fits; the shorter keeps the proportions.
-  scale = resized[:, 1] / 32
-  np.testing.assert_allclose(resized[:, 0] / (32 * 40 / 56), scale, rtol=0.06)
-  np.testing.assert_allclose(
-    np.quantile(scale, [0, 0.25, 0.5, 0.75, 1]),
-    [0.5, 1.125, 1.75, 2.375, 3.0],
-    atol=0.15,
-  )
-  np.testing.assert_array_equal(crop, np.minimum(resized, target))
-  room = resized - crop
-  assert (offset >= 0).all() and (offset <= room).all()
-  wide = (room > 15).all(1)
-  place = (offset[wide] + 0.5) / (room[wide] + 1)
-  np.testing.assert_allclose(
-    np.quantile(place, [0.02, 0.25, 0.5, 0.75, 0.98], axis=0),
-    np.repeat([[0.02], [0.25], [0.5], [0.75], [0.98]], 2, axis=1),
-    atol=0.1,
-  )
-  # One draw for both axes: they differ by rounding alone.
-  assert abs(place[:, 0] - place[:, 1]).max() < 1 / 16
-  assert 0.4 < flip.mean() < 0.6
 
 
 def test_equal_sizes_give_the_image_itself():
@@ -190,13 +172,8 @@ def test_shortcut_for_equal_sizes_changes_nothing():
   """A shape that is not known beforehand takes the general way."""
   example = _example(32, 48)
   general = tf.function(
-    lambda image, label_map: transforms.train_transform(
-      image,
-      label_map,
-      tf.constant([0, 3], tf.int64),
-      (32, 48),
-      (16, 24),
-      base.Augmentation(),
+    lambda image, label_map: _train_transform(
+      image, label_map, 3, (32, 48), (16, 24)
     ),
     input_signature=[
       tf.TensorSpec([None, None, 3], tf.uint8),
@@ -222,8 +199,8 @@ def test_the_seed_decides():
 @pytest.mark.parametrize('size', [(30, 50), (50, 30), (97, 61), (64, 64)])
 def test_eval_transform_is_an_antialiased_resize(size):
   image, _ = _example(*size)
-  out, unpadded = transforms.eval_transform(image, (64, 64))
-  rows, columns = unpadded.numpy()
+  out, resized = _eval_transform(image, (64, 64))
+  rows, columns = resized.numpy()
   assert max(rows, columns) == 64
   assert abs(rows / columns - size[0] / size[1]) < 0.03
   expected = tf.image.resize(image, (rows, columns), antialias=True) / 255
@@ -236,19 +213,11 @@ def test_eval_transform_is_an_antialiased_resize(size):
 @pytest.mark.parametrize('size', [(30, 50), (50, 30), (97, 61), (1, 64)])
 def test_to_original_size_inverts(size):
   example = _example(*size)
-  _, unpadded = transforms.eval_transform(example[0], (128, 128))
+  _, resized = _eval_transform(example[0], (128, 128))
   _, label_map = _transform(example, 0, (128, 128), (128, 128), flip=False)
-  restored = transforms.to_original_size(label_map, (128, 128), unpadded, size)
+  restored = decode.to_original_size(label_map, (128, 128), resized, size)
   assert restored.shape == (*size, 2)
   row, column = np.divmod(restored[..., 1] - 1, size[1])
   assert (restored[..., 1] > 0).all()  # No padding comes back.
   assert abs(row - np.arange(size[0])[:, np.newaxis]).max() <= 1
   assert abs(column - np.arange(size[1])).max() <= 1
-
-
-def test_to_original_size_of_a_smaller_mask():
-  label_map = np.zeros([4, 4, 2], np.int32)
-  label_map[:2, :2], label_map[:2, 2:] = 1, 2  # The lower half is padding.
-  restored = transforms.to_original_size(label_map, (8, 8), (4, 8), (6, 12))
-  np.testing.assert_array_equal(restored[:, :6], 1)
-  np.testing.assert_array_equal(restored[:, 6:], 2)

@@ -1,4 +1,4 @@
-"""Tests of batches of videos, on tiny sets in the official formats."""
+"""Tests of batches of videos, on tiny sets in COCO's format."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import tensorflow as tf
 import trees
 
 from configs import base
-from data import video_pipeline
+from data import pipeline, video_pipeline
 from data.datasets import shapes
 
 
@@ -19,10 +19,10 @@ def _videos(tmp_path):
 def _config(**augmentation):
   config = base.Experiment()
   config.model.image_size, config.model.mask_size = (24, 40), (24, 40)
-  config.model.max_instances = 12
+  config.model.max_instances, config.model.past_masks = 12, 2
   config.training.batch_size = config.evaluation.batch_size = 2
   config.data.augmentation = base.Augmentation(
-    **{'withheld_past': 0.0, **augmentation}
+    **{'past_mask_dropout': 0.0, **augmentation}
   )
   return config
 
@@ -38,8 +38,8 @@ def test_videos_are_frames_in_order(tmp_path):
   dataset = _videos(tmp_path)
   assert dataset.sequences == {'v0': range(0, 3), 'v1': range(3, 6)}
   assert dataset.file_name(dataset.image_ids[4]) == 'v1/00001.png'
-  first = [int(dataset.first_frame(tf.constant(i))) for i in range(6)]
-  assert first == [0, 0, 0, 3, 3, 3]
+  frames = [int(dataset.lazy_example(i).frame) for i in range(6)]
+  assert frames == [0, 1, 2, 0, 1, 2]
   maps = [
     dataset.example(tf.constant(i))['label_map'].numpy() for i in range(3)
   ]
@@ -55,7 +55,7 @@ def test_a_clip_has_one_draw(tmp_path):
   dataset = _videos(tmp_path)
   config = _config(scale_jitter=(1.0, 1.5))
   present = absent = moved = 0
-  for batch in _take(video_pipeline.train_clips(dataset, config), 12):
+  for batch in _take(pipeline.train_dataset(dataset, config), 12):
     assert batch['label_map'].shape == (2, 24, 40, 2)
     assert batch['past_masks'].shape == (2, 24, 40, 4)
     assert batch['past_masks'].dtype == np.int32
@@ -83,7 +83,7 @@ def test_past_masks_are_the_frames_before(tmp_path):
     for i in range(6)
   ]
   seen = set()
-  batches = _take(video_pipeline.train_clips(dataset, _config(flip=False)), 6)
+  batches = _take(pipeline.train_dataset(dataset, _config(flip=False)), 6)
   for batch in batches:
     for now, past in zip(batch['label_map'], batch['past_masks'], strict=True):
       (index,) = (i for i in range(6) if (now[..., 0] == raw[i]).all())
@@ -98,11 +98,11 @@ def test_past_masks_are_the_frames_before(tmp_path):
 
 def test_resuming_and_workers(tmp_path):
   dataset, config = _videos(tmp_path), _config(scale_jitter=(0.8, 1.5))
-  straight = _take(video_pipeline.train_clips(dataset, config), 5)
-  resumed = _take(video_pipeline.train_clips(dataset, config, start_step=3), 2)
+  straight = _take(pipeline.train_dataset(dataset, config), 5)
+  resumed = _take(pipeline.train_dataset(dataset, config, start_step=3), 2)
   parts = [
     _take(
-      video_pipeline.train_clips(
+      pipeline.train_dataset(
         dataset, config, 0, tf.distribute.InputContext(2, worker, 2)
       ),
       5,
@@ -117,16 +117,20 @@ def test_resuming_and_workers(tmp_path):
       np.testing.assert_array_equal(whole[name], joined)
 
 
-def test_lanes_hold_whole_videos_in_order():
+def test_streams_hold_whole_videos_in_order():
   videos = [range(0, 5), range(5, 7), range(7, 16), range(16, 17)]
-  spread = video_pipeline.lanes(videos, 2)
-  assert spread.order.shape == (9, 2)
-  np.testing.assert_array_equal(spread.order[:, 0], range(7, 16))
+  streams = video_pipeline.make_streams(videos, 2)
+  assert streams.index.shape == (9, 2)
+  np.testing.assert_array_equal(streams.index[:, 0], range(7, 16))
   np.testing.assert_array_equal(
-    spread.order[:, 1], [0, 1, 2, 3, 4, 5, 6, 16, -1]
+    streams.index[:, 1], [0, 1, 2, 3, 4, 5, 6, 16, -1]
   )
-  np.testing.assert_array_equal(np.flatnonzero(spread.starts[:, 0]), [0])
-  np.testing.assert_array_equal(np.flatnonzero(spread.starts[:, 1]), [0, 5, 7])
+  np.testing.assert_array_equal(
+    np.flatnonzero(streams.is_first_frame[:, 0]), [0]
+  )
+  np.testing.assert_array_equal(
+    np.flatnonzero(streams.is_first_frame[:, 1]), [0, 5, 7]
+  )
 
 
 @pytest.mark.parametrize(
@@ -140,16 +144,18 @@ def test_lanes_hold_whole_videos_in_order():
     (1, 1, [1]),
   ],
 )
-def test_pieces_follow_each_other(frames, limit, ends):
-  pieces = video_pipeline.pieces(frames, limit)
-  assert [piece[-1] + 1 for piece in pieces] == ends
-  assert [t for piece in pieces for t in piece] == list(range(frames))
+def test_chunks_follow_each_other(frames, limit, ends):
+  chunks = video_pipeline.chunks(frames, limit)
+  assert [chunk[-1] + 1 for chunk in chunks] == ends
+  assert [t for chunk in chunks for t in chunk] == list(range(frames))
 
 
 def test_long_videos_are_split():
-  spread = video_pipeline.lanes([range(0, 11)], 1, max_frames=4)
-  np.testing.assert_array_equal(np.flatnonzero(spread.starts), [0, 4, 8])
-  np.testing.assert_array_equal(spread.order[:, 0], range(11))
+  streams = video_pipeline.make_streams([range(0, 11)], 1, max_frames=4)
+  np.testing.assert_array_equal(
+    np.flatnonzero(streams.is_first_frame), [0, 4, 8]
+  )
+  np.testing.assert_array_equal(streams.index[:, 0], range(11))
 
 
 @pytest.mark.parametrize('workers', [1, 2])
@@ -158,22 +164,23 @@ def test_evaluation_streams_every_frame_once(tmp_path, workers):
   seen = []
   for worker in range(workers):
     context = tf.distribute.InputContext(workers, worker, workers)
-    batches = _take(video_pipeline.eval_frames(dataset, config, context), 99)
+    batches = _take(video_pipeline.eval_dataset(dataset, config, context), 99)
     assert len(batches) == 3
-    for lane in range(2 // workers):
-      indices = [int(batch['index'][lane]) for batch in batches]
-      starts = [bool(batch['starts'][lane]) for batch in batches]
+    for row in range(2 // workers):
+      indices = [int(batch['index'][row]) for batch in batches]
+      starts = [bool(batch['is_first_frame'][row]) for batch in batches]
       assert indices in ([0, 1, 2], [3, 4, 5])
       assert starts == [True, False, False]
       seen += indices
   assert sorted(seen) == list(range(6))
 
 
-def test_pictures_are_no_videos():
+def test_images_are_no_videos():
   config = base.Experiment()
+  config.model.past_masks = 2
   dataset = shapes.Shapes(config.data.shapes, 'train')
-  for make in (video_pipeline.train_clips, video_pipeline.eval_frames):
-    with pytest.raises(ValueError, match='shapes has pictures, not videos'):
+  for make in (pipeline.train_dataset, video_pipeline.eval_dataset):
+    with pytest.raises(ValueError, match='shapes has images, not videos'):
       make(dataset, config)
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import shared
 
-from metrics import j_and_f, video_maps
+from metrics import j_and_f
 from metrics.j_and_f import JAndF
+from panoptic import png
+from panoptic.maps import PanopticMap
 
 FOLDERS = {
   'unsupervised': ('davis/Annotations_unsupervised/480p', 'pred_unsup'),
@@ -19,11 +21,26 @@ def ids_of(text):
   return np.array([[int(digit) for digit in text]], np.uint8)
 
 
+def objects_of(ids, void=None):
+  """The map of ids; objects need no list of segments."""
+  return PanopticMap(ids, (), void)
+
+
+def map_of(text):
+  return objects_of(ids_of(text))
+
+
 def score(task, *frames, **options):
   metric = JAndF(task, **options)
   for gt, pred in frames:
-    metric.update(ids_of(gt), ids_of(pred), 'a')
-  return metric.result()
+    metric.update(map_of(gt), map_of(pred), 'a')
+  return metric.details()
+
+
+def read(path):
+  ids = png.read_ids(path, png.DAVIS)
+  void = ids == 255
+  return objects_of(np.where(void, 0, ids), void)
 
 
 @pytest.mark.parametrize('task', FOLDERS)
@@ -34,11 +51,11 @@ def test_golden(task):
   for sequence, info in expected['sequences'].items():
     for t in range(info['frames']):
       maps = (
-        video_maps.read_davis(folder / side / sequence / f'{t:05d}.png')
+        read(folder / side / sequence / f'{t:05d}.png')
         for side in FOLDERS[task]
       )
       metric.update(*maps, sequence)
-  result, case = metric.result(), expected[task]
+  result, case = metric.details(), expected[task]
   assert result['global'].pop('objects') == case['objects']
   assert result['global'] == pytest.approx(case['global'], abs=1e-9)
   for group in ('per_sequence', 'per_object'):
@@ -76,13 +93,13 @@ def test_the_first_frame_tells_the_number_of_objects():
 
 
 def test_void_is_removed_or_background():
-  ids = np.array([[1, 1, 255, 255]])
-  pred = ids_of('1111')
+  ids = objects_of(ids_of('1100'), np.array([[False, False, True, True]]))
+  pred = map_of('1111')
   for task, j in (('unsupervised', 1.0), ('semi-supervised', 0.5)):
     metric = JAndF(task)
     for _ in range(3):
       metric.update(ids, pred, 'a')
-    assert metric.result()['global']['J-Mean'] == j
+    assert metric.details()['global']['J-Mean'] == j
 
 
 def test_semi_supervised_leaves_out_both_ends():
@@ -92,13 +109,13 @@ def test_semi_supervised_leaves_out_both_ends():
   assert result['assignment'] == {'a_1': (1, 1), 'a_2': (2, 2)}
   # Ids too high do not count there either, and predictions may be absent.
   metric = JAndF('semi-supervised')
-  for pred in (None, ids_of('12'), ids_of('12'), ids_of('37')):
-    metric.update(ids_of('12'), pred, 'a')
-  assert metric.result()['global']['J&F-Mean'] == 1.0
+  for pred in (None, map_of('12'), map_of('12'), map_of('37')):
+    metric.update(map_of('12'), pred, 'a')
+  assert metric.details()['global']['J&F-Mean'] == 1.0
   metric = JAndF('semi-supervised')
-  for pred in (None, ids_of('12'), None):
-    metric.update(ids_of('12'), pred, 'a')
-  assert metric.result()['global']['J&F-Mean'] == 1.0
+  for pred in (None, map_of('12'), None):
+    metric.update(map_of('12'), pred, 'a')
+  assert metric.details()['global']['J&F-Mean'] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -116,9 +133,9 @@ def test_recall_and_decay_on_paper(frames, first, last):
 
 def test_means_are_over_objects_not_over_sequences():
   metric = JAndF('unsupervised')
-  metric.update(ids_of('123'), ids_of('123'), 'a')
-  metric.update(ids_of('10'), ids_of('01'), 'b')
-  result = metric.result()
+  metric.update(map_of('123'), map_of('123'), 'a')
+  metric.update(map_of('10'), map_of('01'), 'b')
+  result = metric.details()
   assert result['global']['J-Mean'] == 0.75
   assert [r['J-Mean'] for r in result['per_sequence'].values()] == [1.0, 0.0]
   assert result['per_object'].keys() == {'a_1', 'a_2', 'a_3', 'b_1'}
@@ -131,45 +148,73 @@ def test_merging_streams_equals_one_stream(task):
   for t in range(10):
     gt, pred = rng.integers(0, 4, [2, 6, 9])
     gt[0, 0] = 3
+    gt, pred = objects_of(gt), objects_of(pred)
     whole.update(gt, pred, str(t % 2))
     parts[t % 2].update(gt, pred, str(t % 2))
   parts[0].merge(parts[1])
-  assert parts[0].result() == whole.result()
+  assert parts[0].details() == whole.details()
   with pytest.raises(ValueError, match='sequence 1 is in both'):
     parts[0].merge(parts[1])
 
 
-GOOD = ids_of('12')
+GOOD = map_of('12')
+IDS = GOOD.segment_ids
+TALL = objects_of(IDS.T)
 
 
 @pytest.mark.parametrize(
   'gt, pred, sentence',
   [
-    (GOOD, GOOD + 19, 'frame 1, prediction: id 21 is higher than the 20'),
-    (GOOD, GOOD * 0 + 255, 'frame 1, prediction: id 255 is higher than the'),
-    (GOOD, GOOD.astype(int) + 255, 'frame 1, prediction: ids run from 256 to'),
-    (GOOD.astype(int) - 2, GOOD, 'frame 1, ground truth: ids run from -1 to 0'),
+    (
+      GOOD,
+      objects_of(IDS + 19),
+      'frame 1, prediction: id 21 is higher than the 20',
+    ),
+    (
+      GOOD,
+      objects_of(IDS * 0 + 255),
+      'frame 1, prediction: id 255 is higher than the',
+    ),
+    (
+      GOOD,
+      objects_of(IDS, IDS == 1),
+      'frame 1, prediction: id 255 is higher than the',
+    ),
+    (
+      GOOD,
+      objects_of(IDS.astype(int) + 255),
+      'frame 1, prediction: ids run from 256 to',
+    ),
+    (
+      objects_of(IDS.astype(int) - 2),
+      GOOD,
+      'frame 1, ground truth: ids run from -1 to 0',
+    ),
     (GOOD, None, 'frame 1 has no prediction; predict every frame'),
-    (GOOD, GOOD.T, r'frame 1: the ground truth is \[1, 2\] and the prediction'),
-    (GOOD.T, GOOD.T, r'frame 1 is \[2, 1\] and the frames before it \[1, 2\]'),
-    (GOOD, GOOD * 1.0, 'frame 1, prediction: the segment map is float64'),
+    (GOOD, TALL, r'frame 1: the ground truth is \[1, 2\] and the prediction'),
+    (TALL, TALL, r'frame 1 is \[2, 1\] and the frames before it \[1, 2\]'),
+    (
+      GOOD,
+      objects_of(IDS * 1.0),
+      'frame 1, prediction: the segment map is float64',
+    ),
   ],
 )
 def test_bad_frames_are_refused_and_not_counted(gt, pred, sentence):
   metric = JAndF('unsupervised')
   metric.update(GOOD, GOOD, 'a')
-  before = metric.result()
+  before = metric.details()
   with pytest.raises(ValueError, match=f'^sequence a, {sentence}') as raised:
     metric.update(gt, pred, 'a')
   assert '; ' in str(raised.value) and '\n' not in str(raised.value)
-  assert metric.result() == before
+  assert metric.details() == before
 
 
 @pytest.mark.parametrize(
   'pred, sentence',
   [
     (None, 'a, frame 1 has no prediction'),
-    (ids_of('13'), 'a, frame 1, prediction: id 3 is higher than the 2 objects'),
+    (map_of('13'), 'a, frame 1, prediction: id 3 is higher than the 2 objects'),
   ],
 )
 def test_semi_supervised_errors_come_when_the_frame_is_not_the_last(
@@ -188,18 +233,18 @@ def test_short_semi_supervised_sequences_are_refused(frames):
   for _ in range(frames):
     metric.update(GOOD, GOOD, 'a')
   with pytest.raises(ValueError, match=f'a has {frames} frames.*at least 3'):
-    metric.result()
+    metric.details()
 
 
 def test_empty_input_is_refused():
   metric = JAndF('unsupervised')
   with pytest.raises(ValueError, match='no frames to score; give'):
-    metric.result()
-  metric.update(GOOD * 0, GOOD, 'a')
+    metric.details()
+  metric.update(objects_of(IDS * 0), GOOD, 'a')
   with pytest.raises(
     ValueError, match='sequence a .* no object in their first'
   ):
-    metric.result()
+    metric.details()
 
 
 def test_more_frames_than_allowed_are_refused():
@@ -219,5 +264,20 @@ def test_tasks_are_checked(task, proposals):
 
 def test_streams_of_other_tasks_do_not_merge():
   for other in (JAndF('semi-supervised'), JAndF('unsupervised', 9)):
-    with pytest.raises(ValueError, match='different tasks or numbers'):
+    with pytest.raises(
+      ValueError, match='different (tasks|numbers of proposals);'
+    ):
       JAndF('unsupervised').merge(other)
+
+
+def test_scores_are_in_percent():
+  metric = JAndF('unsupervised')
+  metric.update(map_of('1122'), map_of('4433'), 'a')
+  metric.update(map_of('1122'), map_of('3344'), 'a')
+  scores, details = metric.result(), metric.details()['global']
+  assert list(scores) == [
+    *('J_and_F', 'J_Mean', 'J_Recall', 'J_Decay'),
+    *('F_Mean', 'F_Recall', 'F_Decay', 'objects'),
+  ]
+  assert scores['J_Mean'] == 50 and scores['objects'] == 2
+  assert scores['J_and_F'] == 100 * details['J&F-Mean']

@@ -8,8 +8,10 @@ import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics import panoptic_files, png_maps
-from metrics.panoptic_quality import Category, PanopticMap, PanopticQuality
+from metrics import panoptic_files
+from metrics.panoptic_quality import PanopticQuality
+from panoptic.classes import Category
+from panoptic.maps import PanopticMap, Segment
 
 PERSON, CAR, SKY = 1, 7, 90
 CATEGORIES = [
@@ -22,10 +24,7 @@ CATEGORIES = [
 def panoptic_map(rows, categories, crowd=()):
   """A map from rows of digits (0 void) and {id: category_id}."""
   ids = np.array([[int(digit) for digit in row] for row in rows])
-  segments = [
-    {'id': i, 'category_id': c, 'iscrowd': int(i in crowd)}
-    for i, c in categories.items()
-  ]
+  segments = [Segment(i, c, int(i in crowd)) for i, c in categories.items()]
   return PanopticMap(ids, segments)
 
 
@@ -33,7 +32,7 @@ def score(*pairs):
   quality = PanopticQuality(CATEGORIES)
   for ground_truth, prediction in pairs:
     quality.update(ground_truth, prediction)
-  return quality.result()
+  return quality.details()
 
 
 def counts(result, category):
@@ -49,12 +48,7 @@ def random_map(rng, category, crowd=False):
     ids[y : y + rng.integers(2, 7), x : x + rng.integers(2, 7)] = i
   present = np.unique(ids[ids > 0]).tolist()
   segments = [
-    {
-      'id': i,
-      'category_id': category[i],
-      'iscrowd': int(crowd and rng.random() < 0.3),
-    }
-    for i in present
+    Segment(i, category[i], int(crowd and rng.random() < 0.3)) for i in present
   ]
   return PanopticMap(ids, segments)
 
@@ -68,7 +62,7 @@ def random_pair(rng):
   if rng.random() < 0.5:  # Or hardly anything would ever match.
     keep = np.arange(9)[:, None] < rng.integers(6, 10)
     ids = np.where(keep, ground_truth.segment_ids, 0)
-    segments = [s for s in ground_truth.segments if (ids == s['id']).any()]
+    segments = [s for s in ground_truth.segments if (ids == s.id).any()]
     prediction = PanopticMap(ids, segments)
   return ground_truth, prediction
 
@@ -85,10 +79,7 @@ def golden_images():
     if side == 'gt':
       categories = panoptic_files.read_categories(content, path)
   maps = {
-    image_id: [
-      PanopticMap(png_maps.read_png(a.png), a.segments)
-      for a in (gt, contents['pred'][image_id])
-    ]
+    image_id: [image.read() for image in (gt, contents['pred'][image_id])]
     for image_id, gt in contents['gt'].items()
   }
   expected = json.loads((folder / 'expected.json').read_text())
@@ -99,8 +90,8 @@ def test_golden_all_images():
   categories, maps, expected = golden_images()
   quality = PanopticQuality(categories)
   for image_id, pair in maps.items():
-    quality.update(*pair, image_id)
-  result = quality.result()
+    quality.update(*pair, name=image_id)
+  result = quality.details()
   assert quality.num_images == expected['images']
   for group in ('All', 'Things', 'Stuff'):
     assert result[group]['n'] == expected[group]['n']
@@ -118,11 +109,11 @@ def test_golden_every_image_alone():
   categories, maps, expected = golden_images()
   for image_id, pair in maps.items():
     quality = PanopticQuality(categories)
-    quality.update(*pair, image_id)
+    quality.update(*pair, name=image_id)
     case = expected['per_image'][str(image_id)]
     ours = {
       str(c): {k: row[k] for k in ('tp', 'fp', 'fn', 'iou_sum')}
-      for c, row in quality.result()['per_category'].items()
+      for c, row in quality.details()['per_category'].items()
       if row['tp'] + row['fp'] + row['fn']
     }
     assert ours.keys() == case['per_category'].keys(), case['case']
@@ -136,7 +127,7 @@ def test_a_perfect_prediction_scores_one(seed):
   rng = np.random.default_rng(seed)
   exact = random_map(rng, {1: PERSON, 2: CAR, 3: SKY, 4: PERSON, 5: CAR})
   result = score((exact, exact))
-  present = {s['category_id'] for s in exact.segments}
+  present = {s.category_id for s in exact.segments}
   assert result['All'] == {'pq': 1, 'sq': 1, 'rq': 1, 'n': len(present)}
 
 
@@ -148,7 +139,7 @@ def test_relabelling_ids_changes_nothing(seed):
   relabelled = []
   for panoptic in pair:
     new = np.append(0, rng.choice(2**24 - 1, 5, replace=False) + 1)
-    segments = [s | {'id': int(new[s['id']])} for s in panoptic.segments]
+    segments = [s._replace(id=int(new[s.id])) for s in panoptic.segments]
     relabelled.append(PanopticMap(new[panoptic.segment_ids], segments))
   assert score(relabelled) == score(pair)
 
@@ -164,7 +155,7 @@ def test_merging_streams_equals_one_stream(seed):
   for pair in pairs[2:]:
     second.update(*pair)
   first.merge(second)
-  merged, whole = first.result(), score(*pairs)
+  merged, whole = first.details(), score(*pairs)
   assert first.num_images == 6
   for group in ('All', 'Things', 'Stuff'):
     assert merged[group] == pytest.approx(whole[group], abs=1e-12)
@@ -179,14 +170,14 @@ def test_equals_a_count_by_masks(seed):
   result = score((gt, pred))
   void = gt.segment_ids == 0
   for category in (PERSON, CAR, SKY):
-    mine = [s for s in gt.segments if s['category_id'] == category]
-    targets = [gt.segment_ids == s['id'] for s in mine if not s['iscrowd']]
-    crowds = [gt.segment_ids == s['id'] for s in mine if s['iscrowd']]
+    mine = [s for s in gt.segments if s.category_id == category]
+    targets = [gt.segment_ids == s.id for s in mine if not s.iscrowd]
+    crowds = [gt.segment_ids == s.id for s in mine if s.iscrowd]
     ignored = void | crowds[-1] if crowds else void
     segments = [
-      pred.segment_ids == s['id']
+      pred.segment_ids == s.id
       for s in pred.segments
-      if s['category_id'] == category
+      if s.category_id == category
     ]
     ious = np.array(
       [
@@ -312,7 +303,7 @@ def test_integer_types_and_views_are_the_same(dtype):
 
 def test_many_segments_with_close_and_far_ids():
   ids = np.concatenate([np.arange(1, 200), 2**24 - np.arange(1, 202)])
-  segments = [{'id': int(i), 'category_id': CAR} for i in ids]
+  segments = [Segment(int(i), CAR) for i in ids]
   exact = PanopticMap(ids.reshape(20, 20), segments)
   assert counts(score((exact, exact)), CAR) == (400, 0, 0)
 
@@ -361,12 +352,12 @@ GOOD = panoptic_map(['12'], {1: CAR, 2: SKY})
     (
       GOOD,
       PanopticMap(GOOD.segment_ids, [{'id': 1}, {'id': 2}]),
-      'image 42, prediction: the segments are not a list of mappings',
+      'image 42, prediction: the segments are not a list of segments',
     ),
     (
       GOOD,
-      PanopticMap(GOOD.segment_ids, [{'id': 1.5, 'category_id': CAR}]),
-      'image 42, prediction: the segments are not a list of mappings',
+      PanopticMap(GOOD.segment_ids, [Segment(1.5, CAR)]),
+      'image 42, prediction: the segments are not a list of segments',
     ),
     (
       GOOD,
@@ -384,7 +375,9 @@ GOOD = panoptic_map(['12'], {1: CAR, 2: SKY})
       'image 42, prediction: the segment map is int64 .1, 2, 1.',
     ),
     (
-      PanopticMap(GOOD.segment_ids, [s | {'area': 9} for s in GOOD.segments]),
+      PanopticMap(
+        GOOD.segment_ids, [s._replace(area=9) for s in GOOD.segments]
+      ),
       GOOD,
       'image 42, ground truth: segment 1 states an area of 9 but has 1 pixels',
     ),
@@ -394,11 +387,11 @@ def test_bad_input_is_refused_and_not_counted(
   ground_truth, prediction, sentence
 ):
   quality = PanopticQuality(CATEGORIES)
-  before = quality.result()
+  before = quality.details()
   with pytest.raises(ValueError, match=sentence) as raised:
-    quality.update(ground_truth, prediction, 42)
+    quality.update(ground_truth, prediction, name=42)
   assert '; ' in str(raised.value) and '\n' not in str(raised.value)
-  assert quality.result() == before and quality.num_images == 0
+  assert quality.details() == before and quality.num_images == 0
 
 
 def test_an_unnamed_image_is_called_by_its_place():
@@ -420,3 +413,19 @@ def test_categories_are_checked(categories):
 def test_streams_of_other_categories_do_not_merge(other):
   with pytest.raises(ValueError, match='different categories'):
     PanopticQuality(CATEGORIES).merge(PanopticQuality(other))
+
+
+def test_scores_are_in_percent():
+  quality = PanopticQuality(CATEGORIES)
+  quality.update(
+    panoptic_map(['1122'], {1: CAR, 2: SKY}),
+    panoptic_map(['1112'], {1: CAR, 2: SKY}),
+  )
+  scores, details = quality.result(), quality.details()
+  assert list(scores) == [
+    f'{name}{group}'
+    for group in ('', '_things', '_stuff')
+    for name in ('PQ', 'SQ', 'RQ')
+  ]
+  assert scores['PQ_things'] == 100 * details['Things']['pq'] > 0
+  assert scores['PQ'] == 50 * (details['Things']['pq'] + details['Stuff']['pq'])

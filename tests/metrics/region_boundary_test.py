@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from metrics import region_boundary, video_maps
+from metrics import region_boundary
+from panoptic import png
 
 
 def ids_of(rows):
@@ -55,10 +56,10 @@ def test_golden_single_masks():
   expected = json.loads((folder / 'expected.json').read_text())
   for case in expected['single_masks']['values']:
     name = f'{case["sequence"]}/{case["frame"]:05d}.png'
-    gt = video_maps.read_davis(
-      folder / 'davis/Annotations_unsupervised/480p' / name
+    gt = png.read_ids(
+      folder / 'davis/Annotations_unsupervised/480p' / name, png.DAVIS
     )
-    pred = video_maps.read_davis(folder / 'pred_semi' / name) == case['id']
+    pred = png.read_ids(folder / 'pred_semi' / name, png.DAVIS) == case['id']
     # One object, the rest background, with and without void.
     objects = np.where(gt == case['id'], 1, np.where(gt == 255, 255, 0))
     for suffix, remove_void in (('', False), ('_void', True)):

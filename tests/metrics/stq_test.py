@@ -8,20 +8,30 @@ import pytest
 import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_maps import LabelSpace
 
 from metrics.stq import SegmentationTrackingQuality
-from metrics.tubes import LabelSpace
+from panoptic.classes import Category
+from panoptic.maps import PanopticMap, Segment
 
 # Classes: road 0, sky 1, car 2 (a thing); 9 is void.
 SPACE = LabelSpace(num_classes=3, things=(2,), void=9, label_divisor=10)
 ROAD, SKY, CROWD, CAR, VOID = 0, 10, 20, 21, 90
 
 
+def make(space=SPACE, **options):
+  return SegmentationTrackingQuality(space.categories, **options)
+
+
+def update(metric, gt, pred, sequence, space=SPACE):
+  metric.update(space.panoptic_map(gt), space.panoptic_map(pred), sequence)
+
+
 def score(*frames, space=SPACE):
-  metric = SegmentationTrackingQuality(space)
+  metric = make(space)
   for gt, pred in frames:
-    metric.update(np.array([gt]), np.array([pred]), 'a')
-  return metric.result()
+    update(metric, np.array([gt]), np.array([pred]), 'a', space)
+  return metric.details()
 
 
 def golden():
@@ -50,11 +60,12 @@ def assert_figures(result, expected, tolerance):
 )
 def test_golden_all_sequences(name, tolerance):
   expected, videos = golden()
-  metric = SegmentationTrackingQuality(space_of(expected['config']))
+  space = space_of(expected['config'])
+  metric = make(space)
   for sequence, (gt, pred) in videos.items():
     for frame in zip(gt, pred, strict=True):
-      metric.update(*frame, sequence)
-  result, case = metric.result(), expected[name]
+      update(metric, *frame, sequence, space)
+  result, case = metric.details(), expected[name]
   assert_figures(result, case, tolerance)
   assert result['per_sequence'].keys() == case['per_sequence'].keys()
   for sequence, row in case['per_sequence'].items():
@@ -65,22 +76,24 @@ def test_golden_all_sequences(name, tolerance):
 def test_golden_each_sequence_alone():
   expected, videos = golden()
   assert expected['each_sequence_alone'].keys() == videos.keys()
+  space = space_of(expected['config'])
   for sequence, row in expected['each_sequence_alone'].items():
-    metric = SegmentationTrackingQuality(space_of(expected['config']))
+    metric = make(space)
     for frame in zip(*videos[sequence], strict=True):
-      metric.update(*frame, sequence)
-    assert_figures(metric.result(), row, 1e-6)
+      update(metric, *frame, sequence, space)
+    assert_figures(metric.details(), row, 1e-6)
 
 
 def test_golden_with_void_among_the_classes():
   expected, videos = golden()
   case = expected['variant_ignore0']
-  metric = SegmentationTrackingQuality(space_of(case['config']))
+  space = space_of(case['config'])
+  metric = make(space)
   for sequence, video in videos.items():
     for frame in zip(*video, strict=True):
       shifted = [np.where(m >= 255000, m - 255000, m + 1000) for m in frame]
-      metric.update(*shifted, sequence)
-  assert_figures(metric.result(), case['all_sequences'], 1e-6)
+      update(metric, *shifted, sequence, space)
+  assert_figures(metric.details(), case['all_sequences'], 1e-6)
 
 
 def test_a_broken_track_on_paper():
@@ -126,10 +139,10 @@ def test_instances_of_void_have_no_meaning():
 
 
 def test_tubes_of_all_sequences_are_pooled():
-  metric = SegmentationTrackingQuality(SPACE)
-  metric.update(np.array([[CAR, 22, 23]]), np.array([[CAR, 22, 23]]), 'a')
-  metric.update(np.array([[CAR, SKY, SKY]]), np.array([[SKY] * 3]), 'b')
-  result = metric.result()
+  metric = make()
+  update(metric, np.array([[CAR, 22, 23]]), np.array([[CAR, 22, 23]]), 'a')
+  update(metric, np.array([[CAR, SKY, SKY]]), np.array([[SKY] * 3]), 'b')
+  result = metric.details()
   assert [r['AQ'] for r in result['per_sequence'].values()] == [1.0, 0.0]
   assert result['AQ'] == 0.75  # Of four tubes, not of two sequences.
   assert result['SQ'] == pytest.approx((2 / 3 + 3 / 4) / 2)
@@ -147,92 +160,118 @@ def test_merged_streams_and_other_track_ids_score_the_same(seed):
   labels = np.array([ROAD, SKY, CROWD, 21, 22, 23, 24])
   relabelled = np.array([ROAD, SKY, CROWD, 25, 21, 29, 22])
   frames = rng.integers(0, 7, [6, 2, 3, 4])
-  whole = SegmentationTrackingQuality(SPACE)
-  parts = [SegmentationTrackingQuality(SPACE) for _ in range(2)]
+  whole = make()
+  parts = [make() for _ in range(2)]
   for t, (gt, pred) in enumerate(frames):
-    whole.update(labels[gt], labels[pred], str(t % 2))
-    parts[t % 2].update(labels[gt], relabelled[pred], str(t % 2))
+    update(whole, labels[gt], labels[pred], str(t % 2))
+    update(parts[t % 2], labels[gt], relabelled[pred], str(t % 2))
   parts[0].merge(parts[1])
-  first, second = whole.result(), parts[0].result()
+  first, second = whole.details(), parts[0].details()
   assert_figures(second, first, 1e-12)
   assert json.loads(json.dumps(first)) == first
 
 
-GOOD = np.array([[ROAD, CAR]])
+GOOD = SPACE.panoptic_map(np.array([[ROAD, CAR]]))
+TALL = GOOD._replace(segment_ids=GOOD.segment_ids.T)
+
+
+def with_ids(change):
+  return GOOD._replace(segment_ids=change(GOOD.segment_ids))
+
+
+def with_segments(*segments):
+  return GOOD._replace(segments=segments)
 
 
 @pytest.mark.parametrize(
   'gt, pred, sentence',
   [
-    (GOOD, GOOD.T, r'frame 7: the ground truth is \[1, 2\] and the .*resize'),
-    (GOOD.T, GOOD.T, r'frame 7 is \[2, 1\] and the frames before it \[1, 2\]'),
-    (GOOD, GOOD * 1.0, 'frame 7, prediction: the segment map is float64'),
-    (GOOD[0], GOOD, r'frame 7, ground truth: the segment map is int64 \[2\]'),
-    (GOOD, GOOD + 20, 'frame 7, prediction: class 4 .label 41. is neither'),
-    (GOOD - 1, GOOD, 'frame 7, ground truth: class -1 .label -1. is neither'),
+    (GOOD, TALL, r'frame 7: the ground truth is \[1, 2\] and the .*resize'),
+    (TALL, TALL, r'frame 7 is \[2, 1\] and the frames before it \[1, 2\]'),
     (
-      GOOD[:, :0],
-      GOOD[:, :0],
+      GOOD,
+      with_ids(lambda ids: ids * 1.0),
+      'frame 7, prediction: the segment map is float64',
+    ),
+    (
+      with_ids(lambda ids: ids[0]),
+      GOOD,
+      r'frame 7, ground truth: the segment map is int64 \[2\]',
+    ),
+    (
+      GOOD,
+      with_segments(Segment(1, 1), Segment(22, 5)),
+      'frame 7, prediction: segments 22 have unknown category_id 5',
+    ),
+    (
+      with_segments(Segment(1, -1), Segment(22, 3)),
+      GOOD,
+      'frame 7, ground truth: segments 1 have unknown category_id -1',
+    ),
+    (
+      with_ids(lambda ids: ids[:, :0]),
+      with_ids(lambda ids: ids[:, :0]),
       r'frame 7, ground truth: the .* is int64 \[1, 0\]',
+    ),
+    (
+      GOOD,
+      with_segments(Segment(1, 1)),
+      'frame 7, prediction: segment ids 22 are in the map but not in the list',
+    ),
+    (
+      PanopticMap(np.array([[2**32, 2**32]]), [Segment(2**32, 1)]),
+      GOOD,
+      'frame 7: segment ids run from 0 to 4294967296, and tubes have ids',
     ),
   ],
 )
 def test_bad_frames_are_refused_and_not_counted(gt, pred, sentence):
-  metric = SegmentationTrackingQuality(SPACE)
+  metric = make()
   metric.update(GOOD, GOOD, 'b')
-  before = metric.result()
+  before = metric.details()
   with pytest.raises(ValueError, match=f'^sequence b, {sentence}') as raised:
     metric.update(gt, pred, 'b', 7)
   assert '; ' in str(raised.value) and '\n' not in str(raised.value)
-  assert metric.result() == before
+  assert metric.details() == before
 
 
 def test_more_frames_than_allowed_are_refused():
-  metric = SegmentationTrackingQuality(SPACE, max_frames=2)
+  metric = make(max_frames=2)
   for sequence in 'aabb':
     metric.update(GOOD, GOOD, sequence)
   with pytest.raises(ValueError, match='b, frame 2: .* 2 frames.*split'):
     metric.update(GOOD, GOOD, 'b')
   with pytest.raises(ValueError, match='max_frames is 0; allow'):
-    SegmentationTrackingQuality(SPACE, max_frames=0)
+    make(max_frames=0)
 
 
 def test_no_frames_are_refused():
   with pytest.raises(ValueError, match='no frames to score; give'):
-    SegmentationTrackingQuality(SPACE).result()
+    make().details()
 
 
-@pytest.mark.parametrize(
-  'change',
-  [
-    {'things': (3,)},
-    {'void': 2},
-    {'void': -1},
-    {'num_classes': 0, 'things': ()},
-    {'label_divisor': 0},
-    {'label_divisor': 2**30},
-  ],
-)
-def test_spaces_of_labels_are_checked(change):
-  with pytest.raises(ValueError, match='is no space of labels; give'):
-    SegmentationTrackingQuality(SPACE._replace(**change))
+@pytest.mark.parametrize('categories', [[], [Category(1, 'road', False)] * 2])
+def test_categories_are_checked(categories):
+  with pytest.raises(ValueError, match='different ids; give'):
+    SegmentationTrackingQuality(categories)
 
 
 def test_streams_that_do_not_fit_do_not_merge():
-  streams = [SegmentationTrackingQuality(SPACE) for _ in range(2)]
+  streams = [make() for _ in range(2)]
   for stream in streams:
     stream.update(GOOD, GOOD, 'a')
   with pytest.raises(ValueError, match='sequence a is in both'):
     streams[0].merge(streams[1])
-  other = SegmentationTrackingQuality(SPACE._replace(void=8))
-  with pytest.raises(ValueError, match='different spaces of labels'):
-    streams[0].merge(other)
+  for other in (make(SPACE._replace(things=())), make(merge_stuff=True)):
+    with pytest.raises(ValueError, match='have different (categories|rules)'):
+      streams[0].merge(other)
 
 
-def test_labels_join_classes_and_instances():
-  classes, instances = np.array([[2, 9]], np.uint8), np.array([[3, 0]])
-  np.testing.assert_array_equal(SPACE.labels(classes, instances), [[23, 90]])
-  with pytest.raises(ValueError, match='run from 0 to 10, and the labels hold'):
-    SPACE.labels(classes, np.array([[10, 0]]))
-  with pytest.raises(ValueError, match=r'\[1, 2\] and the instances \[2\]'):
-    SPACE.labels(classes, instances[0])
+def test_scores_are_in_percent():
+  metric = make()
+  for pred in ([21, 21], [22, 22]):
+    update(metric, np.array([[CAR, CAR]]), np.array([pred]), 'a')
+  scores = metric.result()
+  assert scores.keys() == {'STQ', 'AQ', 'SQ'}
+  assert scores == {key: 100 * metric.details()[key] for key in scores}
+  assert scores['AQ'] == 50 and scores['SQ'] == 100

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import shared
 
-from metrics import clip_folders, j_and_f, stq, tubes, video_files, video_maps
+from metrics import clip_folders, j_and_f, stq, video_files
+from panoptic import png
+from panoptic.classes import Category
+from panoptic.maps import PanopticMap, Segment
 
 FOLDERS = {
   'davis_unsupervised': (
@@ -25,6 +28,15 @@ FOLDERS = {
 }
 
 
+def write_davis(path, ids):
+  png.write_ids(path, ids, png.DAVIS)
+
+
+def write_kitti_step(path, classes, instances):
+  ids = png.kitti_step_ids(classes, instances, str(path))
+  png.write_ids(path, ids, png.KITTI_STEP)
+
+
 @pytest.fixture
 def davis(tmp_path):
   """Two sequences of four frames in memory and in files."""
@@ -37,7 +49,7 @@ def davis(tmp_path):
     videos[sequence] = gt, pred
     for side, video in (('gt', gt), ('pred', pred)):
       for t, ids in enumerate(video):
-        video_maps.write_davis(tmp_path / side / sequence / f'{t:05d}.png', ids)
+        write_davis(tmp_path / side / sequence / f'{t:05d}.png', ids)
   return tmp_path / 'gt', tmp_path / 'pred', videos
 
 
@@ -48,33 +60,49 @@ def test_davis_files_score_as_in_memory(davis, form, workers):
   metric = j_and_f.JAndF(FOLDERS[form][-1])
   for sequence in sorted(videos):
     for frame in zip(*videos[sequence], strict=True):
-      metric.update(*frame, sequence)
+      metric.update(*(PanopticMap(ids, ()) for ids in frame), sequence)
   result = video_files.score(form, gt, pred, workers=workers)
-  assert result == {'J&F': metric.result()}
+  assert result == {'J&F': metric.details()}
   assert 0 < result['J&F']['global']['J&F-Mean'] < 1
+
+
+def assert_same_figures(result, expected):
+  assert result['per_sequence'].keys() == expected['per_sequence'].keys()
+  for name, row in expected['per_sequence'].items():
+    assert result['per_sequence'][name] == pytest.approx(row, abs=1e-12)
+  for name in ('STQ', 'AQ', 'SQ'):
+    assert result[name] == pytest.approx(expected[name], abs=1e-12)
 
 
 def test_kitti_step_files_score_as_in_memory(tmp_path):
   rng = np.random.default_rng(0)
-  metric = stq.SegmentationTrackingQuality(tubes.KITTI_STEP)
+  metric = stq.SegmentationTrackingQuality(
+    [Category(c + 1, str(c), c in (11, 13)) for c in range(19)]
+  )
   classes = np.array([255, 0, 13, 13, 13, 11])
   instances = np.array([0, 0, 0, 1, 300, 65535])
+  # In memory by other ids, which mean the same.
+  segments = [
+    *(Segment(1, 1), Segment(2, 14, 1), Segment(3, 14), Segment(4, 14)),
+    Segment(5, 12),
+  ]
   for sequence in ('0000', '0001'):
     for t in range(3):
       gt = np.sort(rng.integers(0, 6, [8, 12]))
       pred = np.where(rng.random(gt.shape) < 0.2, rng.integers(0, 6, 12), gt)
       for side, which in (('gt', gt), ('pred', pred)):
-        video_maps.write_kitti_step(
+        write_kitti_step(
           tmp_path / side / sequence / f'{t:06d}.png',
           classes[which],
           instances[which],
         )
-      maps = (
-        tubes.KITTI_STEP.labels(classes[w], instances[w]) for w in (gt, pred)
+      frame = (
+        PanopticMap(which, [s for s in segments if s.id in which])
+        for which in (gt, pred)
       )
-      metric.update(*maps, sequence)
+      metric.update(*frame, sequence)
   result = video_files.score('kitti_step', tmp_path / 'gt', tmp_path / 'pred')
-  assert result['STQ'] == metric.result()
+  assert_same_figures(result['STQ'], metric.details())
   assert 0 < result['STQ']['STQ'] < 1
   assert result.keys() == {'STQ', 'VPQ', 'VPQ, crowd as segment'}
   table = video_files.format_tables(result)
@@ -105,7 +133,7 @@ def test_golden_labels_written_as_kitti_step(tmp_path):
     for side in ('gt', 'pred'):
       for t, labels in enumerate(video[side]):
         name = tmp_path / side / path.stem / f'{t:06d}.png'
-        video_maps.write_kitti_step(name, *np.divmod(labels, 1000))
+        write_kitti_step(name, *np.divmod(labels, 1000))
   result = video_files.score('kitti_step', tmp_path / 'gt', tmp_path / 'pred')
   case = json.loads((folder / 'expected_stq.json').read_text())
   for key in ('STQ', 'AQ', 'SQ'):
@@ -161,8 +189,8 @@ def test_command_ends_with_one_sentence(tmp_path):
 def test_surplus_sequences_and_frames_are_left_out(davis):
   gt, pred, videos = davis
   before = video_files.score('davis_unsupervised', gt, pred)
-  video_maps.write_davis(pred / 'camel' / '00009.png', videos['camel'][1][0])
-  video_maps.write_davis(pred / 'zebra' / '00000.png', videos['camel'][1][0])
+  write_davis(pred / 'camel' / '00009.png', videos['camel'][1][0])
+  write_davis(pred / 'zebra' / '00000.png', videos['camel'][1][0])
   assert video_files.score('davis_unsupervised', gt, pred) == before
   bear = video_files.score('davis_unsupervised', gt, pred, ['bear'])
   assert bear['J&F']['per_sequence'].keys() == {'bear'}
@@ -184,14 +212,12 @@ def lose_frames(gt, pred):
 
 
 def shrink_prediction(gt, pred):
-  video_maps.write_davis(pred / 'camel' / '00002.png', np.zeros([3, 4], int))
+  write_davis(pred / 'camel' / '00002.png', np.zeros([3, 4], int))
 
 
 def shrink_both(gt, pred):
   for folder in (gt, pred):
-    video_maps.write_davis(
-      folder / 'camel' / '00002.png', np.zeros([3, 4], int)
-    )
+    write_davis(folder / 'camel' / '00002.png', np.zeros([3, 4], int))
 
 
 def empty_clip(gt, pred):
@@ -206,7 +232,7 @@ def no_clips(gt, pred):
 
 def rgb_file(gt, pred):
   zeros = np.zeros([9, 16], int)
-  video_maps.write_kitti_step(pred / 'camel' / '00003.png', zeros, zeros)
+  write_kitti_step(pred / 'camel' / '00003.png', zeros, zeros)
 
 
 @pytest.mark.parametrize(
@@ -245,11 +271,10 @@ def test_bad_folders_are_refused_before_any_decoding(
   gt, pred, _ = davis
   break_it(gt, pred)
 
-  def decode(path):
+  def decode(path, encoding):
     raise AssertionError(f'{path} was decoded before all was checked')
 
-  form = video_files.FORMATS['davis_unsupervised']._replace(read=decode)
-  monkeypatch.setitem(video_files.FORMATS, 'davis_unsupervised', form)
+  monkeypatch.setattr(png, 'read_ids', decode)
   with pytest.raises(error, match=sentence) as raised:
     video_files.score('davis_unsupervised', gt, pred)
   assert '\n' not in str(raised.value) and '; ' in str(raised.value)
@@ -264,9 +289,7 @@ def test_more_frames_than_allowed_are_refused(davis):
 
 def test_errors_inside_a_file_name_sequence_and_frame(davis):
   gt, pred, videos = davis
-  video_maps.write_davis(
-    pred / 'camel' / '00002.png', videos['camel'][1][2] + 30
-  )
+  write_davis(pred / 'camel' / '00002.png', videos['camel'][1][2] + 30)
   with pytest.raises(ValueError, match='camel, frame 00002, prediction: id 32'):
     video_files.score('davis_unsupervised', gt, pred)
 
@@ -285,3 +308,23 @@ def test_lists_of_sequences_are_checked(tmp_path, text):
 def test_formats_and_workers_are_checked(form, workers):
   with pytest.raises(ValueError, match='cannot be scored; give one of davis'):
     video_files.score(form, 'a', 'b', workers=workers)
+
+
+def test_a_class_that_is_none_is_refused_by_its_file(tmp_path):
+  for side, kind in (('gt', 18), ('pred', 19)):
+    kinds = np.full([4, 4], kind)
+    path = tmp_path / side / '0000' / '000000.png'
+    write_kitti_step(path, kinds, np.zeros_like(kinds))
+  with pytest.raises(ValueError, match='pred/0000/000000.png: the class 19 in'):
+    video_files.score('kitti_step', tmp_path / 'gt', tmp_path / 'pred')
+
+
+def test_instances_of_void_are_void(tmp_path):
+  kinds = np.array([[0, 255, 13, 255]])
+  for side, instances in (('gt', [0, 0, 5, 7]), ('pred', [0, 3, 5, 9])):
+    path = tmp_path / side / '0000' / '000000.png'
+    write_kitti_step(path, kinds, np.array([instances]))
+  result = video_files.score('kitti_step', tmp_path / 'gt', tmp_path / 'pred')
+  assert result['STQ']['STQ'] == 1.0
+  first = result['VPQ']['per_length'][1]
+  assert first['All'] == {'pq': 1, 'sq': 1, 'rq': 1, 'n': 2}

@@ -5,42 +5,50 @@ import json
 import numpy as np
 import pytest
 import shared
+from label_maps import LabelSpace
 
-from metrics.panoptic_quality import Category, PanopticMap, PanopticQuality
-from metrics.tubes import LabelSpace
+from metrics.panoptic_quality import PanopticQuality
 from metrics.vpq import VideoPanopticQuality
 
 SPACE = LabelSpace(num_classes=3, things=(2,), void=9, label_divisor=10)
 ROAD, CROWD, CAR, VOID = 0, 20, 21, 90
 
 
+def make(space=SPACE, **options):
+  return VideoPanopticQuality(space.categories, **options)
+
+
+def update(metric, gt, pred, sequence, space=SPACE):
+  metric.update(space.panoptic_map(gt), space.panoptic_map(pred), sequence)
+
+
 def score(*frames, **options):
-  metric = VideoPanopticQuality(SPACE, **options)
+  metric = make(**options)
   for gt, pred in frames:
-    metric.update(np.array([gt]), np.array([pred]), 'a')
-  return metric.result()
+    update(metric, np.array([gt]), np.array([pred]), 'a')
+  return metric.details()
 
 
 def counts(result, k, label_class=2):
-  row = result['per_length'][k]['per_category'][label_class]
+  row = result['per_length'][k]['per_category'][label_class + 1]
   return row['tp'], row['fp'], row['fn']
 
 
 def golden(crowd_is_segment):
   folder = shared.path('golden', 'metrics', 'stq_vpq')
   space = LabelSpace(num_classes=19, things=(11, 13), void=255)
-  metric = VideoPanopticQuality(space, crowd_is_segment=crowd_is_segment)
+  metric = make(space, crowd_is_segment=crowd_is_segment)
   for path in sorted(folder.glob('*.npz')):
     video = np.load(path)
     for frame in zip(video['gt'], video['pred'], strict=True):
-      metric.update(*frame, path.stem)
+      update(metric, *frame, path.stem, space)
   expected = json.loads((folder / 'expected_vpq.json').read_text())
-  return metric.result(), expected
+  return metric.details(), expected
 
 
 def assert_classes(result, expected, tolerance):
   rows = {
-    str(c): {key: row[key] for key in ('tp', 'fp', 'fn', 'iou_sum')}
+    str(c - 1): {key: row[key] for key in ('tp', 'fp', 'fn', 'iou_sum')}
     for c, row in result['per_category'].items()
     if row['tp'] + row['fp'] + row['fn']
   }
@@ -97,10 +105,10 @@ def test_windows_overlap_and_are_as_many_as_fit():
 
 
 def test_no_window_spans_two_sequences():
-  metric = VideoPanopticQuality(SPACE, window_lengths=(2,))
+  metric = make(window_lengths=(2,))
   for sequence in 'abab':  # Sequences may take turns.
-    metric.update(np.array([[CAR]]), np.array([[CAR]]), sequence)
-  assert counts(metric.result(), 2) == (2, 0, 0)
+    update(metric, np.array([[CAR]]), np.array([[CAR]]), sequence)
+  assert counts(metric.details(), 2) == (2, 0, 0)
 
 
 @pytest.mark.parametrize('as_segment, fn, fp', [(False, 0, 0), (True, 1, 1)])
@@ -128,25 +136,15 @@ def test_instances_of_void_have_no_meaning():
 def test_single_frames_score_as_images():
   rng = np.random.default_rng(0)
   labels = np.array([VOID, ROAD, 10, CROWD, 21, 22])
-  metric = VideoPanopticQuality(SPACE, window_lengths=(1,))
-  quality = PanopticQuality([Category(c, str(c), c == 2) for c in range(3)])
+  metric = make(window_lengths=(1,))
+  quality = PanopticQuality(SPACE.categories)
   for t in range(20):
     gt = np.sort(rng.integers(0, 6, [4, 9]))
     pred = np.where(rng.random(gt.shape) < 0.2, rng.integers(0, 6, 9), gt)
-    metric.update(labels[gt], labels[pred], 'a')
-    sides = []
-    for ids in (gt, pred):
-      segments = [
-        {
-          'id': int(i),
-          'category_id': int(labels[i] // 10),
-          'iscrowd': int(ids is gt and labels[i] == CROWD),
-        }
-        for i in np.unique(ids[ids > 0])
-      ]
-      sides.append(PanopticMap(ids, segments))
-    quality.update(*sides, t)
-  ours, images = metric.result()['per_length'][1], quality.result()
+    frame = [SPACE.panoptic_map(labels[ids]) for ids in (gt, pred)]
+    metric.update(*frame, 'a')
+    quality.update(*frame, name=t)
+  ours, images = metric.details()['per_length'][1], quality.details()
   for group in ('All', 'Things', 'Stuff'):
     assert ours[group] == pytest.approx(images[group], abs=1e-12)
     assert 0 < ours[group]['pq'] < 1
@@ -155,30 +153,31 @@ def test_single_frames_score_as_images():
 def test_merging_streams_equals_one_stream():
   rng = np.random.default_rng(0)
   labels = np.array([VOID, ROAD, 10, CROWD, 21, 22])
-  whole = VideoPanopticQuality(SPACE)
-  parts = [VideoPanopticQuality(SPACE) for _ in range(2)]
+  whole = make()
+  parts = [make() for _ in range(2)]
   for t in range(12):
     frame = labels[np.sort(rng.integers(0, 6, [2, 4, 9]))]
-    whole.update(*frame, str(t % 2))
-    parts[t % 2].update(*frame, str(t % 2))
+    update(whole, *frame, str(t % 2))
+    update(parts[t % 2], *frame, str(t % 2))
   parts[0].merge(parts[1])
-  result = whole.result()
-  assert parts[0].result()['VPQ'] == pytest.approx(result['VPQ'], abs=1e-12)
+  result = whole.details()
+  assert parts[0].details()['VPQ'] == pytest.approx(result['VPQ'], abs=1e-12)
   json.dumps(result)
 
 
 def test_bad_input_is_refused_and_not_counted():
-  metric = VideoPanopticQuality(SPACE, max_frames=2)
-  good = np.array([[ROAD, CAR]])
+  metric = make(max_frames=2)
+  good = SPACE.panoptic_map(np.array([[ROAD, CAR]]))
+  unknown = SPACE.panoptic_map(np.array([[ROAD, CAR]]) + 30)
   with pytest.raises(ValueError, match='no frames to score'):
-    metric.result()
+    metric.details()
   metric.update(good, good, 'a')
-  before = metric.result()
-  with pytest.raises(ValueError, match='a, frame 1, prediction: class 3 '):
-    metric.update(good, good + 30, 'a')
+  before = metric.details()
+  with pytest.raises(ValueError, match='a, frame 1, prediction: .*category_id'):
+    metric.update(good, unknown, 'a')
   with pytest.raises(ValueError, match='a, frame 9: the ground truth is'):
-    metric.update(good, good.T, 'a', 9)
-  assert metric.result() == before
+    metric.update(good, good._replace(segment_ids=good.segment_ids.T), 'a', 9)
+  assert metric.details() == before
   metric.update(good, good, 'a')
   with pytest.raises(ValueError, match='a sequence may have 2 frames'):
     metric.update(good, good, 'a')
@@ -187,15 +186,40 @@ def test_bad_input_is_refused_and_not_counted():
 @pytest.mark.parametrize('lengths', [(), (0, 1), (2, 2)])
 def test_window_lengths_are_checked(lengths):
   with pytest.raises(ValueError, match='window lengths .* cannot be scored'):
-    VideoPanopticQuality(SPACE, lengths)
+    make(window_lengths=lengths)
 
 
 def test_streams_that_score_differently_do_not_merge():
-  metric = VideoPanopticQuality(SPACE)
-  for other in (
-    VideoPanopticQuality(SPACE, (1, 2)),
-    VideoPanopticQuality(SPACE, crowd_is_segment=True),
-    VideoPanopticQuality(SPACE._replace(void=8)),
+  metric = make()
+  for other, setting in (
+    (make(window_lengths=(1, 2)), 'windows'),
+    (make(crowd_is_segment=True), 'rules for crowd'),
+    (make(merge_stuff=True), 'rules for stuff'),
+    (make(SPACE._replace(things=())), 'categories'),
   ):
-    with pytest.raises(ValueError, match='different labels, windows or rules'):
+    with pytest.raises(ValueError, match=f'VPQ have different {setting}; '):
       metric.merge(other)
+
+
+def test_stuff_of_several_ids_is_one_segment_where_stuff_is_merged():
+  # Road of two ids in the prediction, 0 and 1, against one in the truth.
+  frame = [ROAD] * 4, [ROAD, ROAD, 1, 1]
+  assert counts(score(frame), 1, 0) == (0, 2, 1)
+  merged = score(frame, merge_stuff=True)
+  assert counts(merged, 1, 0) == (1, 0, 0)
+  assert merged['per_length'][1]['Stuff']['pq'] == 1.0
+  # Things keep their ids.
+  cars = [CAR] * 4, [21, 21, 22, 22]
+  assert score(cars, merge_stuff=True) == score(cars)
+
+
+def test_scores_are_in_percent():
+  metric = make()
+  for pred in ([21, 21], [22, 22]):
+    update(metric, np.array([[CAR, CAR]]), np.array([pred]), 'a')
+  scores, details = metric.result(), metric.details()
+  assert list(scores) == [
+    *('VPQ', 'VPQ_things', 'VPQ_stuff', 'VPQ_1', 'VPQ_2', 'VPQ_3', 'VPQ_4')
+  ]
+  assert scores['VPQ_things'] == 100 * details['VPQ']['Things'] > 0
+  assert scores['VPQ_1'] == 100 and scores['VPQ_2'] < 100

@@ -85,7 +85,7 @@ def test_noising_is_undone():
     x_t, np.sqrt(gamma) * x_0 + np.sqrt(1 - gamma) * eps, rtol=1e-5
   )
   np.testing.assert_allclose(
-    diffusion.noise_of(x_t, x_0, gamma), eps, atol=1e-5
+    diffusion.eps_from_x_0(x_t, x_0, gamma), eps, atol=1e-5
   )
 
 
@@ -115,7 +115,13 @@ def test_ddpm_step_is_ancestral_sampling(variance):
     'small': (1 - after) / (1 - now) * (1 - alpha),
   }[variance]
   actual = diffusion.ddpm_step(
-    x_t, x_pred, tf.constant(now), tf.constant(after), b, z, variance
+    x_t,
+    x_pred,
+    tf.constant(now),
+    tf.constant(after),
+    b=b,
+    noise_fn=lambda: z,
+    variance=variance,
   )
   np.testing.assert_allclose(
     actual, mean + np.sqrt(sigma2) * z, rtol=1e-4, atol=1e-5
@@ -144,12 +150,12 @@ def test_a_perfect_predictor_gives_x_0(name, schedule):
     del i
     return tf.constant(x_0)
 
-  x = diffusion.generate(
+  x = diffusion.infer(
     predict,
     tf.constant(_draw(2, 4, 4, 6, seed=1)),
     base.Sampler(name=name, steps=6, td=0.5, schedule=schedule),
     0.2,
-    draw_noise=lambda i: tf.random.stateless_normal([2, 4, 4, 6], [i, 0]),
+    noise_fn=lambda i: tf.random.stateless_normal([2, 4, 4, 6], [i, 0]),
   )
   np.testing.assert_allclose(x, x_0, atol=1e-6)
   # x_t goes from noise to signal, too.
@@ -173,8 +179,8 @@ def test_ddim_sampling_is_algorithm_2():
     kept.append(x_pred)
     x_t = _ddim_step(x_t, x_pred, t_now, t_next, b)
 
-  def generate(trajectory):
-    return diffusion.generate(
+  def infer(trajectory):
+    return diffusion.infer(
       lambda x, i: tf.tanh(x) * (0.3 + 0.2 * tf.cast(i, tf.float32)),
       tf.constant(noise),
       base.Sampler(steps=steps, td=td),
@@ -183,41 +189,87 @@ def test_ddim_sampling_is_algorithm_2():
     )
 
   # The last prediction, not clipped, and not the last x_t.
-  np.testing.assert_allclose(generate(False), kept[-1], atol=1e-4)
+  np.testing.assert_allclose(infer(False), kept[-1], atol=1e-4)
   assert np.abs(kept[-1] - x_t).max() > 1e-2
-  trajectory = generate(True)
+  trajectory = infer(True)
   assert trajectory.shape == [steps, 1, 3, 3, 4]
   np.testing.assert_allclose(trajectory, kept, atol=1e-4)
-  np.testing.assert_array_equal(trajectory[-1], generate(False))
+  np.testing.assert_array_equal(trajectory[-1], infer(False))
 
 
 def test_every_ddpm_step_has_its_own_noise():
   seen = []
 
-  def draw_noise(i):
+  def noise_fn(i):
     seen.append(int(i))
     return tf.zeros([1, 2, 2, 2])
 
   noise = tf.ones([1, 2, 2, 2])
-  diffusion.generate(
+  diffusion.infer(
     lambda x, _: x,
     noise,
     base.Sampler(name='ddpm_small', steps=3),
     0.1,
-    draw_noise,
+    noise_fn,
   )
   assert seen == [0, 1, 2]
 
 
+def test_a_sampler_is_a_function_and_an_entry(monkeypatch):
+  def jump(x_t, x_pred, gamma_now, gamma_next, **_):
+    return x_t + x_pred
+
+  monkeypatch.setitem(diffusion.SAMPLERS, 'jump', jump)
+  x = diffusion.infer(
+    lambda x, _: 2 * x,
+    tf.ones([1, 2, 2, 2]),
+    base.Sampler(name='jump', steps=3),
+    0.1,
+    trajectory=True,
+  )
+  np.testing.assert_array_equal(x[:, 0, 0, 0, 0], [2, 6, 18])
+
+
+def test_a_schedule_is_a_function_and_an_entry(monkeypatch):
+  def power(t, tau, **_):
+    return (1 - t) ** tau
+
+  monkeypatch.setitem(diffusion.SCHEDULES, 'power', power)
+  schedule = base.Schedule(name='power', tau=2.0)
+  gamma = diffusion.gamma(tf.constant([0.25, 0.5]), schedule)
+  np.testing.assert_allclose(gamma, [0.5625, 0.25])
+
+
+@pytest.mark.parametrize('jit_compile', [False, True])
+@pytest.mark.parametrize('trajectory', [False, True])
+def test_the_sampler_in_a_graph(jit_compile, trajectory):
+  noise = tf.constant(_draw(1, 3, 3, 4))
+
+  def infer(noise):
+    return diffusion.infer(
+      lambda x, i: tf.tanh(x) * (0.3 + 0.2 * tf.cast(i, tf.float32)),
+      noise,
+      base.Sampler(steps=5, td=1.0),
+      0.3,
+      trajectory=trajectory,
+    )
+
+  graph = tf.function(infer, autograph=False, jit_compile=jit_compile)
+  np.testing.assert_allclose(graph(noise), infer(noise), atol=1e-5)
+  assert graph.get_concrete_function(noise).output_shapes.is_fully_defined()
+
+
 def test_unknown_names_and_missing_noise():
-  with pytest.raises(ValueError, match="unknown noise schedule 'square'.*'pap"):
+  with pytest.raises(
+    ValueError, match="unknown noise schedule 'square'.*paper"
+  ):
     diffusion.gamma(tf.zeros([]), base.Schedule(name='square'))
 
-  def generate(name):
+  def infer(name):
     noise = tf.zeros([1, 2, 2, 2])
-    diffusion.generate(lambda x, _: x, noise, base.Sampler(name=name), 0.1)
+    diffusion.infer(lambda x, _: x, noise, base.Sampler(name=name), 0.1)
 
   with pytest.raises(ValueError, match="unknown sampler 'euler'.*ddim"):
-    generate('euler')
-  with pytest.raises(ValueError, match="'ddpm_large' needs draw_noise"):
-    generate('ddpm_large')
+    infer('euler')
+  with pytest.raises(ValueError, match="'ddpm_large' needs noise_fn"):
+    infer('ddpm_large')

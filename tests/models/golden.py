@@ -1,7 +1,7 @@
 """The golden cases: their models, checkpoints and arrays."""
 
 import json
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import shared
@@ -13,7 +13,7 @@ from models import pix2seq_d
 
 def model_config(name: str) -> base.Model:
   """The model section of a case."""
-  raw: Dict[str, Any] = json.loads(
+  raw: dict[str, Any] = json.loads(
     shared.path('golden', name, 'config.json').read_text()
   )
   m, d = raw['model'], raw.get('decoder')
@@ -64,7 +64,7 @@ def checkpoint(name: str) -> str:
   return str(shared.path('golden', name) / 'ckpt')
 
 
-def arrays(name: str) -> Dict[str, np.ndarray]:
+def arrays(name: str) -> dict[str, np.ndarray]:
   """The arrays of a case; t and gamma `[B]`, label maps int32."""
   with np.load(shared.path('golden', name, 'golden.npz')) as file:
     found = dict(file)

@@ -104,28 +104,30 @@ def test_denoiser(case):
   gamma = arrays['gamma'][:, None, None, None]
   x_0 = bits.to_analog(tf.constant(arrays['label_map']), 8, 0.1)
   x_t = diffusion.add_noise(x_0, gamma, arrays['noise'])
+  encoded = model.encode(arrays['images'])
   out = model.denoise(
-    arrays['images'], x_t, arrays['gamma'], arrays.get('cond_label_map')
+    encoded, x_t, arrays['gamma'], arrays.get('cond_label_map')
   )
   np.testing.assert_allclose(
-    model.prediction.logits(out)[:, :8, :8],
+    model.parameterization.logits(out)[:, :8, :8],
     arrays['logits_top_left_8x8'],
     rtol=1e-4,
     atol=1e-3,
   )
-  x_pred = model.prediction.x_0(out, x_t, gamma)
+  x_pred = model.parameterization.x_0(out, x_t, gamma)
   np.testing.assert_allclose(x_pred, arrays['x_pred'], rtol=1e-4, atol=5e-5)
 
 
 def _loss(model, arrays, training):
-  loss, _ = model.loss_at(
+  loss, _ = model.loss(
     arrays['images'],
     tf.constant(arrays['label_map']),
-    tf.constant(arrays['t']),
-    arrays['noise'],
+    tf.zeros([len(arrays['t']), 2], tf.int64),
     base.Loss(),
+    arrays.get('cond_label_map'),
+    t=tf.constant(arrays['t']),
+    eps=arrays['noise'],
     training=training,
-    past_masks=arrays.get('cond_label_map'),
   )
   return loss
 
@@ -175,11 +177,11 @@ def test_samplers(case):
       name=match[1], steps=int(match[2]), td=float(match[3])
     )
     x_0 = model.sample(
-      arrays['images'],
+      model.encode(arrays['images']),
       noise,
       sampler,
       arrays.get('cond_label_map'),
-      draw_noise=lambda step: noise,
+      noise_fn=lambda step: noise,
     )
     np.testing.assert_allclose(x_0, arrays[key], rtol=1e-4, atol=1e-4)
     label_map = model.decode(x_0).numpy()

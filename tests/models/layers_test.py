@@ -1,41 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras
 
-from models import layers, randomness
+from models import layers, prng
 
 
 def _draw(*shape, seed=0):
   return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def _code(position, dim):
-  """MODEL's 1-D code of one position, channel by channel."""
-  code = [position / 10000 ** (2 * (i // 2) / dim) for i in range(dim)]
-  return np.concatenate([np.sin(code[0::2]), np.cos(code[1::2])])
-
-
-def test_position_code_of_a_grid():
-  code = layers.position_code_2d(3, 5, 12)[0].numpy().reshape(3, 5, 12)
-  for i in range(3):
-    for j in range(5):
-      y, x = 2 * np.pi * i / 2, 2 * np.pi * j / 4
-      expected = np.concatenate([_code(y, 6), _code(x, 6)])
-      np.testing.assert_allclose(code[i, j], expected, atol=1e-6)
-
-
-@pytest.mark.parametrize('shape', [(1, 4), (4, 1)])
-def test_position_code_of_a_line_has_all_channels(shape):
-  code = layers.position_code_2d(*shape, 8)[0]
-  expected = [_code(2 * np.pi * i / 3, 8) for i in range(4)]
-  np.testing.assert_allclose(code, expected, atol=1e-6)
-
-
-def test_position_code_of_a_single_place():
-  np.testing.assert_allclose(
-    layers.position_code_2d(1, 1, 6)[0, 0], _code(0.0, 6)
-  )
 
 
 @pytest.mark.parametrize('factor', [1, 2, 4])
@@ -165,29 +136,9 @@ def test_strided_convolution_pads_as_published(size):
   assert out.shape == [1, -(-size[0] // 2), -(-size[1] // 2), 2]
 
 
-def test_attention_is_that_of_keras():
-  ours = layers.Attention(heads=3, head_dim=4, dim=10)
-  keras = tf_keras.layers.MultiHeadAttention(3, 4)
-  x, memory = _draw(2, 5, 10), _draw(2, 7, 6, seed=1)
-  ours(x, ours.keys_values(memory))
-  keras(x, memory)
-  for theirs, layer in (
-    (keras._query_dense, ours.query),
-    (keras._key_dense, ours.key),
-    (keras._value_dense, ours.value),
-    (keras._output_dense, ours.output_dense),
-  ):
-    weights = [_draw(*weight.shape, seed=2) for weight in theirs.get_weights()]
-    theirs.set_weights(weights)
-    layer.set_weights(weights)
-  np.testing.assert_allclose(
-    ours(x, ours.keys_values(memory)), keras(x, memory), rtol=1e-4, atol=1e-4
-  )
-
-
 def _rng(rows):
   seeds = tf.stack([tf.ones_like(rows), rows], axis=-1)
-  return randomness.Rng(tf.cast(seeds, tf.int64))
+  return prng.Rng(tf.cast(seeds, tf.int64))
 
 
 def test_dropout_is_off_without_seeds_and_keeps_the_mean_with_them():

@@ -31,8 +31,8 @@ class _Case:
       return logits.reshape(2, 4, 5, -1)
     return {'sigmoid': 1e3 * self.x_0, 'x': self.x_0, 'eps': self.eps}[name]
 
-  def loss(self, prediction, out):
-    return prediction.loss(
+  def loss(self, parameterization, out):
+    return parameterization.loss(
       out, self.label_map, self.x_0, self.x_t, self.eps, _GAMMA
     )
 
@@ -40,13 +40,13 @@ class _Case:
 @pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps'])
 def test_perfect_output_is_read_as_x_0_at_no_loss(name):
   case = _Case()
-  prediction = losses.prediction(name, _N, _B)
+  parameterization = losses.parameterization(name, _N, _B)
   out = case.perfect(name)
-  assert prediction.channels == out.shape[-1]
+  assert parameterization.channels == out.shape[-1]
   np.testing.assert_allclose(
-    prediction.x_0(out, case.x_t, _GAMMA), case.x_0, atol=1e-5
+    parameterization.x_0(out, case.x_t, _GAMMA), case.x_0, atol=1e-5
   )
-  loss = case.loss(prediction, out)
+  loss = case.loss(parameterization, out)
   assert loss.shape == [2, 4, 5, 2]
   np.testing.assert_allclose(loss, np.zeros([2, 4, 5, 2]), atol=1e-6)
 
@@ -54,8 +54,8 @@ def test_perfect_output_is_read_as_x_0_at_no_loss(name):
 @pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps'])
 def test_loss_is_its_formula(name):
   case = _Case()
-  prediction = losses.prediction(name, _N, _B)
-  out = case.random.normal(size=[2, 4, 5, prediction.channels])
+  parameterization = losses.parameterization(name, _N, _B)
+  out = case.random.normal(size=[2, 4, 5, parameterization.channels])
   out = out.astype(np.float32)
   if name == 'softmax':
     log_p = _log_softmax(out.reshape(2, 4, 5, 2, 2**_N))
@@ -68,19 +68,21 @@ def test_loss_is_its_formula(name):
       'eps': (out - case.eps) ** 2,
     }[name]
     expected = per_bit.reshape(2, 4, 5, 2, _N).mean(-1)
-  np.testing.assert_allclose(case.loss(prediction, out), expected, rtol=2e-4)
+  np.testing.assert_allclose(
+    case.loss(parameterization, out), expected, rtol=2e-4
+  )
 
 
 @pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps'])
 @pytest.mark.parametrize('size', [0.0, 1e4])
 def test_gradients_are_finite_at_any_output(name, size):
   case = _Case()
-  prediction = losses.prediction(name, _N, _B)
-  out = size * case.random.normal(size=[2, 4, 5, prediction.channels])
+  parameterization = losses.parameterization(name, _N, _B)
+  out = size * case.random.normal(size=[2, 4, 5, parameterization.channels])
   out = tf.constant(out, tf.float32)
   with tf.GradientTape() as tape:
     tape.watch(out)
-    loss = tf.reduce_mean(case.loss(prediction, out))
+    loss = tf.reduce_mean(case.loss(parameterization, out))
   assert np.isfinite(loss)
   assert np.all(np.isfinite(tape.gradient(loss, out)))
 
@@ -88,15 +90,15 @@ def test_gradients_are_finite_at_any_output(name, size):
 def test_half_precision_output_gives_a_float32_loss():
   case = _Case()
   for name in ('softmax', 'sigmoid', 'x', 'eps'):
-    prediction = losses.prediction(name, _N, _B)
-    out = tf.zeros([2, 4, 5, prediction.channels], tf.bfloat16)
-    assert case.loss(prediction, out).dtype == tf.float32
-    assert prediction.x_0(out, case.x_t, _GAMMA).dtype == tf.float32
+    parameterization = losses.parameterization(name, _N, _B)
+    out = tf.zeros([2, 4, 5, parameterization.channels], tf.bfloat16)
+    assert case.loss(parameterization, out).dtype == tf.float32
+    assert parameterization.x_0(out, case.x_t, _GAMMA).dtype == tf.float32
 
 
-def test_unknown_prediction():
-  with pytest.raises(ValueError, match="unknown prediction 'v'.*softmax"):
-    losses.prediction('v', 8, 0.1)
+def test_unknown_parameterization():
+  with pytest.raises(ValueError, match="unknown parameterization 'v'.*softmax"):
+    losses.parameterization('v', 8, 0.1)
 
 
 @pytest.mark.parametrize('p', [0.2, 1.0])

@@ -1,11 +1,10 @@
 import numpy as np
-import plain_decoder
 import pytest
 import tensorflow as tf
 import tiny
 
 from configs import base
-from models import bits, diffusion, mask_decoder
+from models import bits, diffusion
 
 _KINDS = [
   {},
@@ -28,25 +27,45 @@ def _past_masks(model):
 
 
 @pytest.mark.parametrize('kind', _KINDS, ids=str)
-def test_output_is_that_of_the_plain_decoder(kind):
+def test_the_precomputed_network_is_the_plain_one(kind):
   model = tiny.build(**kind)
   images, _ = tiny.batch(model.config)
-  x_t, gamma = tiny.noise(model.config), tf.constant([0.2, 0.9])
+  encoded, x_t = model.encode(images), tiny.noise(model.config)
   past_masks, past_bits = _past_masks(model)
-  actual = model.denoise(images, x_t, gamma, past_masks)
-  expected = plain_decoder.denoise(
-    model, model.encode(images), x_t, gamma, past_bits
-  )
+  gammas = tf.constant([0.1, 0.6, 0.9])
+  step = model.decoder.precompute(gammas, encoded, past_bits, 2)
+  expected = model.denoise(encoded, x_t, tf.fill([2], 0.6), past_masks)
   assert np.std(expected) > 0.3
-  np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+  np.testing.assert_allclose(step(x_t, 1), expected, rtol=1e-5, atol=1e-5)
+  assert np.abs(step(x_t, 0) - expected).max() > 1e-2
+
+
+@pytest.mark.parametrize('kind', _KINDS, ids=str)
+def test_first_convolution_takes_all_inputs_concatenated(kind):
+  model = tiny.build(**kind)
+  images, _ = tiny.batch(model.config)
+  encoded, x_t = model.encode(images), tiny.noise(model.config)
+  _, past_bits = _past_masks(model)
+  decoder, seen = model.decoder, []
+  original = decoder.gn_in.call
+  decoder.gn_in.call = lambda x: seen.append(x) or original(x)
+  decoder(x_t, tf.constant([0.2, 0.9]), encoded, past_bits)
+  decoder.gn_in.call = original
+  inputs = [x for x in (x_t, encoded.features, past_bits) if x is not None]
+  expected = tf.nn.conv2d(
+    tf.concat(inputs, -1), decoder.conv_in.kernel, 1, 'SAME'
+  )
+  np.testing.assert_allclose(
+    seen[0], expected + decoder.conv_in.bias, rtol=1e-5, atol=1e-5
+  )
 
 
 @pytest.mark.parametrize('kind', _KINDS[:2], ids=str)
-def test_sample_is_that_of_the_plain_decoder(kind):
+def test_sampling_calls_the_plain_network_at_every_step(kind):
   model = tiny.build(**kind)
   images, _ = tiny.batch(model.config)
-  noise = tiny.noise(model.config)
-  past_masks, past_bits = _past_masks(model)
+  encoded, noise = model.encode(images), tiny.noise(model.config)
+  past_masks, _ = _past_masks(model)
   sampler = base.Sampler(steps=5, td=1.0)
   b = model.config.input_scaling
   x_t = noise
@@ -54,28 +73,12 @@ def test_sample_is_that_of_the_plain_decoder(kind):
   for now, after in zip(
     diffusion.paper_gamma(t_now), diffusion.paper_gamma(t_next), strict=True
   ):
-    out = plain_decoder.denoise(
-      model, model.encode(images), x_t, tf.fill([2], now), past_bits
-    )
-    x_pred = model.prediction.x_0(out, x_t, now)
+    out = model.denoise(encoded, x_t, tf.fill([2], now), past_masks)
+    x_pred = model.parameterization.x_0(out, x_t, now)
     x_t = diffusion.ddim_step(x_t, x_pred, now, after, b)
-  actual = model.sample(images, noise, sampler, past_masks)
+  actual = model.sample(encoded, noise, sampler, past_masks)
   assert np.std(x_pred) > 0.02
   np.testing.assert_allclose(actual, x_pred, rtol=1e-5, atol=1e-5)
-
-
-def test_one_time_is_broadcast_over_the_batch():
-  model = tiny.build()
-  images, _ = tiny.batch(model.config)
-  x_t = tiny.noise(model.config)
-  context = model.condition(model.encode(images), None, 2)
-  modulation = model.decoder.modulate(tf.constant([0.1, 0.6, 0.9]))
-  np.testing.assert_allclose(
-    model.decoder(x_t, modulation.at(1), context),
-    model.denoise(images, x_t, tf.constant([0.6, 0.6])),
-    rtol=1e-5,
-    atol=1e-5,
-  )
 
 
 def test_fresh_decoder_says_nothing():
@@ -85,25 +88,7 @@ def test_fresh_decoder_says_nothing():
   fresh.build_weights()
   images, _ = tiny.batch(model.config)
   x_t = tiny.noise(model.config)
-  out = fresh.denoise(images, x_t, tf.constant([0.2, 0.9]))
+  out = fresh.denoise(fresh.encode(images), x_t, tf.constant([0.2, 0.9]))
   assert np.abs(out).max() < 1e-3
-  x_0 = fresh.prediction.x_0(out, x_t, None)
+  x_0 = fresh.parameterization.x_0(out, x_t, None)
   assert np.abs(x_0).max() < 1e-3
-
-
-@pytest.mark.parametrize(
-  ('changes', 'sentence'),
-  [
-    ({'image_size': (40, 32)}, r'image_size \(40, 32\) .* multiples of 16'),
-    ({'image_size': (32,)}, r'image_size \(32,\) must be two'),
-    ({'mask_size': (15, 16)}, r'mask_size \(15, 16\) .* multiples of 2'),
-    ({'mask_size': (4, 4)}, r'mask_size \(4, 4\) does not fit'),
-    ({'mask_size': (16, 32)}, r'mask_size \(16, 32\) does not fit'),
-    ({'mask_size': (64, 64)}, r'mask_size \(64, 64\) does not fit'),
-    ({'mask_size': (0, 0)}, r'mask_size \(0, 0\) must be two'),
-  ],
-)
-def test_sizes_that_do_not_fit(changes, sentence):
-  with pytest.raises(ValueError, match=sentence) as error:
-    mask_decoder.check_sizes(tiny.config(**changes))
-  assert '\n' not in str(error.value)

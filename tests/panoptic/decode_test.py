@@ -89,3 +89,11 @@ def test_a_class_and_an_id_is_a_segment_and_so_is_a_class_of_stuff():
   # the class is, or a thing's id.
   np.testing.assert_array_equal(segment_ids, [[5, 7, 21, 9, 9, 21, 0, 0, 9]])
   assert _found(listed) == {5: 10, 7: 10, 9: 20, 21: 30}
+
+
+def test_to_original_size_of_a_smaller_mask():
+  label_map = np.zeros([4, 4, 2], np.int32)
+  label_map[:2, :2], label_map[:2, 2:] = 1, 2  # The lower half is padding.
+  restored = decode.to_original_size(label_map, (8, 8), (4, 8), (6, 12))
+  np.testing.assert_array_equal(restored[:, :6], 1)
+  np.testing.assert_array_equal(restored[:, 6:], 2)

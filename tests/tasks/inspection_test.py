@@ -8,10 +8,9 @@ import trees
 from PIL import Image
 
 import main  # noqa: F401  Registers the experiments.
-from configs import base
+from configs import base, loading
 from data import prepare, registry
 from tasks import inspection
-from training import experiment
 
 
 def _config(folder):
@@ -43,7 +42,7 @@ def test_statistics_are_those_of_the_files(tmp_path):
   trees.coco(tmp_path, count=1)
   dataset = trees.opened(tmp_path)
   label_map = dataset.example(0)['label_map'].numpy()
-  example = {'label_map': label_map, 'dropped': 2}
+  example = {'label_map': label_map, 'num_dropped_segments': 2}
   found = inspection.statistics([example, example], dataset.classes)
   void = 40 + 4 * 5  # The first row, and the crowd.
   assert found['void'] == pytest.approx(void / (24 * 40))
@@ -146,7 +145,7 @@ def test_real_pieces_are_drawn_and_counted(
   tmp_path, capsys, name, piece, split
 ):
   root = shared.path('data', piece)
-  config = experiment.load(f'{name}_small')
+  config = loading.load(f'{name}_small')
   config.data.train_split, config.data.dir = split, str(root)
   if name == 'coco_panoptic':
     pixels, instances = _counted_in_coco(root, split)
@@ -157,7 +156,10 @@ def test_real_pieces_are_drawn_and_counted(
     pixels, instances = counted[name](root)
   dataset = registry.create(config.data, split)
   examples = [
-    {'label_map': dataset.example(i)['label_map'].numpy(), 'dropped': 0}
+    {
+      'label_map': dataset.example(i)['label_map'].numpy(),
+      'num_dropped_segments': 0,
+    }
     for i in tf.range(dataset.num_examples, dtype=tf.int64)
   ]
   found = inspection.statistics(examples, dataset.classes)

@@ -152,7 +152,7 @@ class FakeTask:
     del run
     return _Scorer(self)
 
-  def pictures(self, model, strategy):
+  def visualize(self, model, strategy):
     y = model(_examples(tf.range(16, dtype=tf.int64))['x'], training=False)
     y = tf.clip_by_value(y, 0.0, 255.0)
     picture = tf.tile(tf.reshape(y, [4, 4, 1]), [1, 1, 3])

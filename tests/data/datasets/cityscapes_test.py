@@ -92,18 +92,16 @@ def test_score_is_the_official_one(tmp_path):
     ids[ids == 24] = 24001  # Persons in the group become one of them.
     ids[ids == 0] = 7
     segments = [
-      maps.Segment(int(i), int(i if i < 1000 else i // 1000))
+      {'id': int(i), 'category_id': int(i if i < 1000 else i // 1000)}
       for i in np.unique(ids)
     ]
-    quality.update(truth, maps.PanopticMap(ids, segments))
+    listed = [maps.Segment.from_json(segment) for segment in segments]
+    quality.update(truth, maps.PanopticMap(ids, listed))
     trees.png(tmp_path / 'predicted' / annotation['file_name'], trees.rgb(ids))
     matched.append(
       (
         annotation,
-        {
-          'file_name': annotation['file_name'],
-          'segments_info': [s._asdict() for s in segments],
-        },
+        {'file_name': annotation['file_name'], 'segments_info': segments},
       )
     )
   categories = {c['id']: c for c in official['categories']}

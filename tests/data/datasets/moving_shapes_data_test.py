@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from configs import base
-from data import registry, video_pipeline
+from data import geometry, pipeline, registry, transforms
 from data.datasets import moving_shapes
 
 
@@ -19,12 +19,13 @@ def _frames(dataset, count):
   return {name: value.numpy() for name, value in scenes.items()}
 
 
-def test_videos_follow_the_contract():
+def test_videos_follow_the_protocol():
   dataset = _videos()
   assert dataset.num_examples == 120
   assert list(dataset.sequences)[:2] == ['000000', '000001']
   assert dataset.sequences['000001'] == range(6, 12)
-  assert int(dataset.first_frame(tf.constant(11))) == 6
+  loaded = dataset.load(tf.constant([11], tf.int64))
+  assert loaded['frame'].numpy().tolist() == [5]
   assert dataset.file_name(11) == '000001/00005.png'
   found = _frames(dataset, 12)
   assert found['image'].shape == (12, 32, 32, 3)
@@ -78,18 +79,20 @@ def test_seed_and_split_make_the_videos():
     assert np.any(first['image'] != _frames(other, 12)['image'])
 
 
-def test_a_clip_is_its_frames():
+def test_past_masks_are_those_of_earlier_frames():
   dataset = _videos()
   frames = _frames(dataset, 12)
-  indices = tf.constant([0, 1, 5, 8], tf.int64)
-  clip = dataset.clips(indices, (-2, -1))
-  maps = clip['label_map'].numpy()
-  np.testing.assert_array_equal(
-    clip['image'].numpy(), frames['image'][[0, 1, 5, 8]]
-  )
+  loaded = dataset.load(tf.constant([0, 1, 5, 8], tf.int64), (-2, -1))
+  np.testing.assert_array_equal(loaded['image'], frames['image'][[0, 1, 5, 8]])
   for row, index in enumerate([0, 1, 5, 8]):
-    for channel, offset in ((0, -2), (2, -1), (4, 0)):
-      label_map = maps[row, ..., channel : channel + 2]
+    example = dataset.lazy_example(
+      tf.nest.map_structure(lambda batch, row=row: batch[row], loaded)
+    )
+    whole = geometry.fit(example.size, (32, 32))
+    maps = transforms.apply_segmentation(
+      example, whole, (32, 32), (32, 32), (-2, -1)
+    ).numpy()
+    for label_map, offset in zip(maps, (-2, -1, 0), strict=True):
       if index % 6 + offset < 0:
         assert not label_map.any()
       else:
@@ -101,13 +104,12 @@ def test_training_clips():
   config = base.Experiment()
   config.data.name, config.data.past_frames = 'moving_shapes', (-3, -1)
   config.data.moving_shapes = base.MovingShapes(size=32, frames=6)
-  config.data.augmentation.withheld_past = 0.5
+  config.data.augmentation.past_mask_dropout = 0.5
   config.model.image_size, config.model.mask_size = (32, 32), (16, 16)
-  config.model.max_instances, config.training.batch_size = 16, 8
+  config.model.max_instances, config.model.past_masks = 16, 2
+  config.training.batch_size = 8
   dataset = registry.create(config.data, 'train')
-  (batch, *_) = batches = list(
-    video_pipeline.train_clips(dataset, config).take(12)
-  )
+  (batch, *_) = batches = list(pipeline.train_dataset(dataset, config).take(12))
   assert batch['image'].shape == (8, 32, 32, 3)
   assert batch['past_masks'].shape == (8, 16, 16, 4)
   past = np.concatenate([b['past_masks'] for b in batches])

@@ -42,7 +42,7 @@ def test_a_scene_depends_on_seed_split_and_index_alone(hard):
     assert (other.image(6) != together['image'][1]).mean() > 0.5
 
 
-def test_labels_keep_the_contract(hard):
+def test_labels_follow_the_protocol(hard):
   scenes = _scenes(hard, range(48))
   assert scenes['image'].dtype == np.uint8
   assert scenes['label_map'].dtype == np.int32

@@ -147,10 +147,11 @@ def test_videos_make_clips_and_streams(tmp_path, name, module):
   config.data.name = name
   config.model.image_size, config.model.mask_size = (24, 80), (12, 40)
   config.training.batch_size = config.evaluation.batch_size = 2
-  (batch,) = video_pipeline.train_clips(dataset, config).take(1)
+  config.model.past_masks = 2
+  (batch,) = pipeline.train_dataset(dataset, config).take(1)
   assert batch['past_masks'].shape == (2, 12, 40, 4)
   assert batch['label_map'].numpy().any()
-  indices = [b['index'] for b in video_pipeline.eval_frames(dataset, config)]
+  indices = [b['index'] for b in video_pipeline.eval_dataset(dataset, config)]
   indices = np.concatenate(indices)
   assert sorted(indices[indices >= 0]) == list(range(dataset.num_examples))
   frames = module.list_split(str(tmp_path / 'official'), 'train').samples

@@ -1,0 +1,163 @@
+"""The transformer layers of the encoder and the decoder."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from models import layers, prng
+
+KeysValues = tuple[tf.Tensor, tf.Tensor]
+
+
+def sincos_position_embedding(positions, dim: int) -> tf.Tensor:
+  """Sines, then cosines, of positions `[...]`: float32 `[..., dim]`."""
+  i = np.arange(dim)
+  rates = 1 / np.power(10000.0, 2 * (i // 2) / dim)
+  angles = tf.expand_dims(tf.cast(positions, tf.float32), -1)
+  even = tf.constant(rates[0::2], tf.float32)
+  odd = tf.constant(rates[1::2], tf.float32)
+  return tf.concat([tf.sin(angles * even), tf.cos(angles * odd)], -1)
+
+
+def sincos_position_embedding_2d(rows: int, cols: int, dim: int) -> tf.Tensor:
+  """The fixed embedding of a grid, float32 `[1, rows * cols, dim]`.
+
+  Coordinates span [0, 2 pi] with both ends; y takes the first half of the
+  channels. A grid of a single row or column has a 1-D embedding over all
+  channels.
+  """
+
+  def coordinates(n: int) -> np.ndarray:
+    return 2 * math.pi * np.arange(n) / max(n - 1, 1)
+
+  if min(rows, cols) == 1:
+    return sincos_position_embedding(coordinates(max(rows, cols)), dim)[None]
+  y = sincos_position_embedding(coordinates(rows), dim // 2)[:, None]
+  x = sincos_position_embedding(coordinates(cols), dim // 2)[None]
+  shape = [rows, cols, dim // 2]
+  embedding = tf.concat(
+    [tf.broadcast_to(y, shape), tf.broadcast_to(x, shape)], -1
+  )
+  return tf.reshape(embedding, [1, rows * cols, dim])
+
+
+class Attention(tf_keras.layers.Layer):
+  """Multi-head attention with the weight layout of Keras' layer.
+
+  `keys_values` is a method of its own, so that the keys and values of a memory
+  that stays the same are computed once.
+  """
+
+  def __init__(
+    self, heads: int, head_dim: int, dim: int, drop: float = 0.0, **kwargs
+  ):
+    """Takes the output's channels `dim` and the attention's dropout rate."""
+    super().__init__(**kwargs)
+    self._scale = 1 / math.sqrt(head_dim)
+    self._drop = drop
+
+    def to_heads(name):
+      return tf_keras.layers.EinsumDense(
+        'bsd,dhe->bshe', [None, heads, head_dim], bias_axes='he', name=name
+      )
+
+    self.query, self.key, self.value = map(to_heads, ('query', 'key', 'value'))
+    self.output_dense = tf_keras.layers.EinsumDense(
+      'bshe,hed->bsd', [None, dim], bias_axes='d', name='output'
+    )
+
+  def keys_values(self, memory: tf.Tensor) -> KeysValues:
+    """Keys and values `[B, m, heads, head_dim]` of a memory `[B, m, dim]`."""
+    return self.key(memory), self.value(memory)
+
+  def call(self, x, keys_values: KeysValues, rng: prng.Rng | None = None):
+    """Attends from queries `[B, s, dim]`; returns `[B, s, dim]`."""
+    keys, values = keys_values
+    scores = tf.einsum('bqhe,bkhe->bhqk', self.query(x) * self._scale, keys)
+    p = layers.dropout(tf.nn.softmax(scores), self._drop, rng)
+    return self.output_dense(tf.einsum('bhqk,bkhe->bqhe', p, values))
+
+
+def layer_norm(name: str) -> tf_keras.layers.Layer:
+  """A layer norm with eps 1e-6."""
+  return tf_keras.layers.LayerNormalization(epsilon=1e-6, name=name)
+
+
+class Mlp(tf_keras.layers.Layer):
+  """LN, dense, exact GELU, dropout, dense; no residual."""
+
+  def __init__(self, hidden: int, dim: int, drop: float = 0.0, **kwargs):
+    super().__init__(**kwargs)
+    self._drop = drop
+    self.ln = layer_norm('ln')
+    self.dense1 = tf_keras.layers.Dense(hidden, name='dense1')
+    self.dense2 = tf_keras.layers.Dense(dim, name='dense2')
+
+  def call(self, x, rng: prng.Rng | None = None):
+    x = tf.nn.gelu(self.dense1(self.ln(x)), approximate=False)
+    return self.dense2(layers.dropout(x, self._drop, rng))
+
+
+class EncoderLayer(tf_keras.layers.Layer):
+  """A pre-LN transformer layer over tokens `[B, s, dim]`."""
+
+  def __init__(
+    self,
+    dim: int,
+    heads: int,
+    hidden: int,
+    drop_path_rate: float,
+    drop_units: float,
+    drop_attention: float,
+    **kwargs,
+  ):
+    super().__init__(**kwargs)
+    self._drop_path = drop_path_rate
+    self.ln = layer_norm('ln')
+    self.attention = Attention(
+      heads, dim // heads, dim, drop_attention, name='attention'
+    )
+    self.mlp = Mlp(hidden, dim, drop_units, name='mlp')
+
+  def call(self, x, rng: prng.Rng | None = None):
+    y = self.ln(x)
+    y = self.attention(y, self.attention.keys_values(y), rng)
+    x += layers.drop_path(y, self._drop_path, rng)
+    return x + layers.drop_path(self.mlp(x, rng), self._drop_path, rng)
+
+
+class DecoderLayer(tf_keras.layers.Layer):
+  """A pre-LN layer that also attends to a memory, with `cross`."""
+
+  def __init__(
+    self, dim: int, head_dim: int, cross: bool, drop: float = 0.0, **kwargs
+  ):
+    super().__init__(**kwargs)
+    heads = dim // head_dim
+    self.self_ln = layer_norm('self_ln')
+    self.self_attention = Attention(heads, head_dim, dim, name='self_attention')
+    self._cross = cross
+    if cross:
+      self.cross_ln = layer_norm('cross_ln')
+      self.cross_attention = Attention(
+        heads, head_dim, dim, name='cross_attention'
+      )
+    self.mlp = Mlp(4 * dim, dim, drop, name='mlp')
+
+  def keys_values(self, memory: tf.Tensor) -> KeysValues | None:
+    """Keys and values of a memory `[B, m, dim]`; None without `cross`."""
+    return self.cross_attention.keys_values(memory) if self._cross else None
+
+  def call(
+    self,
+    x,
+    keys_values: KeysValues | None = None,
+    rng: prng.Rng | None = None,
+  ):
+    y = self.self_ln(x)
+    x += self.self_attention(y, self.self_attention.keys_values(y))
+    if self._cross:
+      x += self.cross_attention(self.cross_ln(x), keys_values)
+    return x + self.mlp(x, rng)

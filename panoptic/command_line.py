@@ -1,0 +1,79 @@
+"""Commands that end with one line, not a traceback, on an error of the user."""
+
+import re
+import sys
+from typing import Callable, Sequence
+
+from absl import app
+
+
+def run(
+  argv: Sequence[str],
+  command: Callable[[], None],
+  prefix: str = 'FATAL',
+  debug: bool = False,
+) -> None:
+  """Runs a command.
+
+  Args:
+    argv: What absl leaves of the command line: the program's name.
+    command: What to run.
+    prefix: Begins the line of an error.
+    debug: Whether to show the traceback of any error.
+
+  Raises:
+    app.UsageError: If something on the command line is not a flag.
+    SystemExit: If the user can correct the error; holds one line.
+  """
+  if len(argv) > 1:
+    raise app.UsageError(f'Not a flag: {argv[1]!r}.')
+  try:
+    command()
+  except Exception as error:
+    line = None if debug else explain(error)
+    if line is None:
+      raise
+    sys.exit(f'{prefix}: {line}')
+
+
+def explain(error: Exception) -> str | None:
+  """Returns the line for an error that the user can correct, else None."""
+  tensorflow = sys.modules.get('tensorflow')  # Not all commands need it.
+  if tensorflow and isinstance(error, tensorflow.errors.OpError):
+    return _explain_op(error, tensorflow.errors)
+  if not isinstance(error, (ValueError, KeyError, FloatingPointError, OSError)):
+    return None
+  # str() of a KeyError is its repr.
+  message = error.args[0] if isinstance(error, KeyError) else str(error)
+  # The project's own messages are one line; others need their traceback.
+  return None if not message or '\n' in message.strip() else message
+
+
+def _explain_op(error, errors) -> str | None:
+  """Returns the line for an error of a TensorFlow op about a file, or None."""
+  message = error.message
+  if isinstance(error, errors.InvalidArgumentError):
+    # The assertion of an input pipeline stands in brackets: "[path: reason]".
+    found = re.search(r'assertion failed: \[(.*?)\]', message)
+    if found:
+      return found[1]
+    # The decoders do not name the file.
+    damaged = re.search(
+      r'jpeg::Uncompress failed|Invalid (PNG|JPEG) data', message
+    )
+    if damaged:
+      return (
+        f'A file of the data is damaged ({damaged[0]}): "python -m data.check '
+        '--all --dir=..." on their folder names it; fetch it again.'
+      )
+  if isinstance(error, (errors.NotFoundError, errors.PermissionDeniedError)):
+    # The message has "path; reason".
+    found = re.search(
+      r'(\S+); (No such file or directory|Permission denied)', message
+    )
+    if found:
+      fix = 'put it back'
+      if isinstance(error, errors.PermissionDeniedError):
+        fix = 'change its permissions, or use another folder'
+      return f'{found[1]} cannot be used: {found[2]}; {fix}.'
+  return None

@@ -1,0 +1,251 @@
+"""Panoptic segmentation of images: the task that is trained and scored."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from configs import base
+from data import dataset as dataset_lib
+from data import pipeline, registry
+from models import checkpoints, load_report, pix2seq_d
+from tasks import class_file, sampling, scorer, visualization
+from tasks.task import Tensors
+
+# Steps of the sampler that the trajectory shows (Figure 11).
+_TRAJECTORY = (1, 2, 4, 8, 16)
+
+
+class ImageTask:
+  """A `task.Task` whose examples are images, each by itself."""
+
+  loss_names: Sequence[str] = (
+    'loss_class',
+    'loss_instance',
+    'dropped_segments',
+  )
+  # What a scorer needs of a row beside its label map.
+  row_names: Sequence[str] = (
+    'image_id',
+    'valid',
+    'original_size',
+    'resized_size',
+  )
+
+  def __init__(self, config: base.Experiment, results_dir: str = ''):
+    """Opens nothing yet; see `dataset`.
+
+    Args:
+      config: The experiment.
+      results_dir: Where `evaluation.write_results` puts its files; '' for a
+        process that must not write.
+    """
+    self.config = config
+    self.metric = scorer.metric_of(config).main_score
+    self._results_dir = results_dir if config.evaluation.write_results else ''
+    self._datasets: dict[str, dataset_lib.Dataset] = {}
+    show = self._show_step
+    if config.training.jit_compile:
+      show = tf.function(show, jit_compile=True, autograph=False)
+    # Traced once, however often predictions are drawn. As in evaluation, the
+    # step of a replica is compiled, not the distribution to replicas.
+    self.show_on_replicas: Callable = tf.function(
+      lambda strategy, model, *tensors: strategy.run(
+        lambda *values: show(model, *values), args=tensors
+      ),
+      autograph=False,
+    )
+
+  def dataset(self, split: str) -> dataset_lib.Dataset:
+    """The data set of a split, opened at the first call.
+
+    Raises:
+      FileNotFoundError: If there are no such data.
+      ValueError: If they are wrong, or do not fit the model.
+    """
+    if split not in self._datasets:
+      self._datasets[split] = _open(self.config, split)
+    return self._datasets[split]
+
+  @property
+  def eval_set(self) -> dataset_lib.Dataset:
+    """The data set that is scored."""
+    return self.dataset(self.config.data.eval_split)
+
+  def save_description(self, directory: str) -> None:
+    """Writes the classes, since predicting needs them without the data."""
+    classes = self.dataset(self.config.data.train_split).classes
+    class_file.save(classes, directory)
+
+  def build_model(self) -> pix2seq_d.Pix2SeqD:
+    """Returns the model with its first weights; see `Task`."""
+    # Initialisers without a seed of their own draw from this one.
+    tf_keras.utils.set_random_seed(self.config.training.seed)
+    model = pix2seq_d.Pix2SeqD(self.config.model)
+    model.build_weights()
+    if self.config.training.freeze_encoder:
+      model.freeze_encoder()
+    return model
+
+  def initialize(self, model: pix2seq_d.Pix2SeqD) -> load_report.Reports:
+    """Loads `training.init_checkpoint`."""
+    training = self.config.training
+    return checkpoints.load_all(
+      model, training.init_checkpoint, training.init_weights
+    )
+
+  def train_dataset(
+    self,
+    start_step: int,
+    input_context: tf.distribute.InputContext | None = None,
+  ) -> tf.data.Dataset:
+    """As `pipeline.train_dataset`."""
+    dataset = self.dataset(self.config.data.train_split)
+    return pipeline.train_dataset(
+      dataset, self.config, start_step, input_context
+    )
+
+  def eval_dataset(
+    self, input_context: tf.distribute.InputContext | None = None
+  ) -> tf.data.Dataset:
+    """As `pipeline.eval_dataset`."""
+    return pipeline.eval_dataset(self.eval_set, self.config, input_context)
+
+  def loss(
+    self, model: pix2seq_d.Pix2SeqD, batch: Tensors
+  ) -> tuple[tf.Tensor, Tensors]:
+    """The training loss of a batch; see `Task`."""
+    past_masks = batch.get('past_masks')
+    if past_masks is not None:
+      past_masks = _known_classes(past_masks, self.config)
+    loss, parts = model.loss(
+      batch['image'],
+      _known_classes(batch['label_map'], self.config),
+      batch['seed'],
+      self.config.loss,
+      past_masks,
+    )
+    # Not a loss: the segments of an example that found no instance id.
+    dropped = tf.cast(batch['num_dropped_segments'], tf.float32)
+    return loss, {**parts, 'dropped_segments': tf.reduce_mean(dropped)}
+
+  def initial_state(self, rows: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Nothing but the seed; see `Task`."""
+    del rows
+    return {'seed': seed}
+
+  def predict_step(
+    self, model: pix2seq_d.Pix2SeqD, batch: Tensors, state: Tensors
+  ) -> tuple[dict[str, tf.Tensor], Tensors]:
+    """Samples the label maps of a batch; see `Task`.
+
+    Returns:
+      'label_map' int32 `[b, h, w, 2]`, with the batch's `row_names`; and the
+      state.
+    """
+    label_map, state = self.predict_label_map(model, batch, state)
+    rows = {name: batch[name] for name in self.row_names}
+    return {'label_map': label_map, **rows}, state
+
+  def predict_label_map(
+    self, model: pix2seq_d.Pix2SeqD, batch: Tensors, state: Tensors
+  ) -> tuple[tf.Tensor, Tensors]:
+    """Samples with noise that depends on an example's index alone.
+
+    Args:
+      model: From `build_model`.
+      batch: 'image' float32 `[b, H, W, 3]` in [0, 1], 'index' int64 `[b]`.
+      state: From `initial_state`.
+
+    Returns:
+      The decoded maps int32 `[b, h, w, 2]`, and the state.
+    """
+    x_0 = self._sample(model, batch['image'], batch['index'], state['seed'])
+    return model.decode(x_0), state
+
+  def first_batch(self, image: tf.Tensor, index: tf.Tensor) -> Tensors:
+    """What `predict_label_map` needs of one image, not of a data set.
+
+    Args:
+      image: float32 `[H, W, 3]` in [0, 1].
+      index: int64 scalar; in a clip, the number of the frame.
+    """
+    return {'image': image[tf.newaxis], 'index': index[tf.newaxis]}
+
+  def new_scorer(self, run: int = 0) -> scorer.Scorer:
+    """Returns a scorer; result files of several runs have folders of their
+    own."""
+    folder = self._results_dir
+    if folder and self.config.evaluation.runs > 1:
+      folder = os.path.join(folder, f'run-{run:02d}')
+    return scorer.Scorer(self.config, self.eval_set, folder)
+
+  def visualize(
+    self, model: pix2seq_d.Pix2SeqD, strategy: tf.distribute.Strategy
+  ) -> dict[str, np.ndarray]:
+    """Draws the first examples, and how the sampler arrives at them.
+
+    Args:
+      model: The model to be shown.
+      strategy: Where it is; all its replicas sample the same examples.
+
+    Returns:
+      'predictions', rows of image, truth and prediction; 'trajectory', rows of
+      the image and of the prediction after 1, 2, 4, ... steps.
+    """
+    count = self.config.evaluation.num_visualized
+    if not count:
+      return {}
+    sheet = visualization.ImageSheet(self.config, self.eval_set)
+    # One at a time: as little memory as an evaluation with one example takes.
+    examples = self.eval_dataset().unbatch().filter(lambda row: row['valid'])
+    for batch in examples.take(count).batch(1):
+      steps = self.show_on_replicas(
+        strategy, model, batch['image'], batch['index']
+      )
+      steps = strategy.experimental_local_results(steps)[0]
+      row = {name: value[0].numpy() for name, value in batch.items()}
+      sheet.add(row, steps[:, 0].numpy())
+    return sheet.images()
+
+  def _show_step(self, model, image, index):
+    """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""
+    seed = tf.constant(self.config.evaluation.seed, tf.int64)
+    x_0 = self._sample(model, image, index, seed, trajectory=True)
+    total = self.config.evaluation.sampler.steps
+    steps = [n - 1 for n in _TRAJECTORY if n < total] + [total - 1]
+    return tf.stack([model.decode(x_0[i]) for i in steps])
+
+  def _sample(self, model, image, index, seed, trajectory=False):
+    return sampling.sample(
+      model,
+      model.encode(image),
+      sampling.row_seeds(seed, index),
+      self.config.evaluation.sampler,
+      trajectory=trajectory,
+    )
+
+
+def _open(config: base.Experiment, split: str) -> dataset_lib.Dataset:
+  """Opens a split, whose classes must be those of the model."""
+  dataset = registry.create(config.data, split)
+  classes, known = dataset.classes.num_classes, config.model.num_classes
+  # A single class needs no name: see `_known_classes`.
+  if classes > known and (classes, known) != (2, 1):
+    raise ValueError(
+      f'model.num_classes is {known}, but {config.data.name}'
+      f' has {classes} with void: change it to that'
+    )
+  return dataset
+
+
+def _known_classes(label_map: tf.Tensor, config: base.Experiment) -> tf.Tensor:
+  """Label maps `[..., 2 n]`; all classes 0 where the model knows no classes.
+
+  So it is with DAVIS, whose objects have nothing but ids.
+  """
+  if config.model.num_classes > 1:
+    return label_map
+  return label_map * tf.constant([0, 1] * (label_map.shape[-1] // 2))

@@ -1,0 +1,171 @@
+"""Panoptic segmentation of videos, streamed frame by frame.
+
+p(m_t | x_t, m_{t-1}, m_{t-2}): the network of `images` is given the masks of
+earlier frames beside the image, true ones in training and its own predictions
+when it streams. So ids persist; nothing is stitched or matched.
+"""
+
+import copy
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from configs import base
+from data import pipeline, streams, video_pipeline
+from models import pix2seq_d
+from tasks import images, sampling, visualization
+from tasks.task import Tensors
+
+_SHOWN_VIDEOS, _SHOWN_FRAMES = 4, 8
+
+
+class VideoTask(images.ImageTask):
+  """A `task.Task` for videos, scored by STQ and VPQ, or by J&F.
+
+  With `model.past_masks=0` the network sees every frame alone, and is scored in
+  the same way.
+  """
+
+  row_names = (*images.ImageTask.row_names, 'sequence', 'frame')
+
+  def eval_dataset(
+    self, input_context: tf.distribute.InputContext | None = None
+  ) -> tf.data.Dataset:
+    """As `video_pipeline.eval_dataset`."""
+    return video_pipeline.eval_dataset(
+      self.eval_set, self.config, input_context
+    )
+
+  def initial_state(self, rows: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The state before the first frame: all past masks are void.
+
+    Returns:
+      'seed': int64 scalar; 'past_masks': int32 `[rows, F, h, w, 2]`, the
+      predicted maps of the last F frames, the oldest first; absent for a model
+      without past masks.
+    """
+    state = super().initial_state(rows, seed)
+    if self.config.model.past_masks:
+      frames = -min(self.config.data.past_frames)
+      shape = [rows, frames, *self.config.model.mask_size, 2]
+      state['past_masks'] = tf.zeros(shape, tf.int32)
+    return state
+
+  def predict_label_map(
+    self, model: pix2seq_d.Pix2SeqD, batch: Tensors, state: Tensors
+  ) -> tuple[tf.Tensor, Tensors]:
+    """Samples the next frame of every stream.
+
+    Args:
+      model: From `build_model`.
+      batch: 'image' float32 `[b, H, W, 3]` in [0, 1]; 'sequence' and 'frame'
+        int64 `[b]`, of which the noise is a function; 'is_first_frame' and
+        'valid' bool `[b]`.
+      state: From the frame before, or from `initial_state`.
+
+    Returns:
+      The decoded maps int32 `[b, h, w, 2]`, and the state.
+    """
+    seeds = sampling.row_seeds(state['seed'], batch['sequence'], batch['frame'])
+    is_first, valid = batch['is_first_frame'], batch['valid']
+    if 'past_masks' not in state:
+      x_0 = self._sample_frames(model, batch, seeds, None, is_first, valid)
+      return model.decode(x_0), state
+    past = tf.where(_as_maps(is_first), 0, state['past_masks'])
+    given = past
+    if self.config.evaluation.video.withhold_past:
+      given = tf.zeros_like(past)
+      is_first = tf.ones_like(is_first)  # Every frame is like a first one.
+    offsets = [past.shape[1] + t for t in self.config.data.past_frames]
+    past_masks = tf.concat([given[:, i] for i in offsets], axis=-1)
+    x_0 = self._sample_frames(model, batch, seeds, past_masks, is_first, valid)
+    # The state holds decoded maps, as training has them.
+    label_map = model.decode(x_0)
+    past = tf.concat([past[:, 1:], label_map[:, tf.newaxis]], axis=1)
+    return label_map, {**state, 'past_masks': past}
+
+  def first_batch(self, image: tf.Tensor, index: tf.Tensor) -> Tensors:
+    """See `ImageTask`; all frames are of one clip, which begins at index 0."""
+    return {
+      'image': image[tf.newaxis],
+      'sequence': tf.zeros([1], tf.int64),
+      'frame': index[tf.newaxis],
+      'is_first_frame': index[tf.newaxis] == 0,
+      'valid': tf.ones([1], tf.bool),
+    }
+
+  def visualize(
+    self, model: pix2seq_d.Pix2SeqD, strategy: tf.distribute.Strategy
+  ) -> dict[str, np.ndarray]:
+    """Draws strips of the first videos: frames, ground truth and prediction.
+
+    Args:
+      model: The model to be shown.
+      strategy: Where it is; all its replicas sample the same videos.
+
+    Returns:
+      One image by its name.
+    """
+    count = min(self.config.evaluation.num_visualized, _SHOWN_VIDEOS)
+    videos = list(self.eval_set.sequences.values())
+    videos = videos[: self.config.data.eval_examples][:count]
+    if not videos:
+      return {}
+    sheet = visualization.VideoSheet(self.config, self.eval_set)
+    # One at a time: as little memory as an evaluation with one stream takes.
+    config = copy.deepcopy(self.config)
+    config.evaluation.batch_size = 1
+    seed = tf.constant(config.evaluation.seed, tf.int64)
+    initial_state = functools.partial(self.initial_state, 1, seed)
+    start = tf.function(lambda: strategy.run(initial_state), autograph=False)
+    for number, frames in enumerate(videos):
+      order = vars(streams.make_streams([frames[:_SHOWN_FRAMES]], 1))
+      order = {**order, 'sequence': np.full_like(order['sequence'], number)}
+      state, rows = start(), []
+      for batch in pipeline.eval_in_order(self.eval_set, config, order):
+        outputs, state = self.show_on_replicas(strategy, model, batch, state)
+        rows.append(
+          {
+            name: strategy.experimental_local_results(value)[0][0].numpy()
+            for name, value in outputs.items()
+          }
+        )
+      sheet.add(rows)
+    withheld = self.config.evaluation.video.withhold_past
+    name = 'videos_past_withheld' if withheld else 'videos'
+    return {name: sheet.image()}
+
+  def _show_step(self, model, batch, state):
+    return self.predict_step(model, batch, state)
+
+  def _sample_frames(self, model, batch, seeds, past_masks, is_first, valid):
+    """x_0 of each row; first frames may have steps of their own."""
+    encoded = model.encode(batch['image'])
+
+    def sample(sampler: base.Sampler):
+      return sampling.sample(model, encoded, seeds, sampler, past_masks)
+
+    later = self.config.evaluation.sampler
+    steps = self.config.evaluation.video.first_frame_steps
+    if steps in (0, later.steps):
+      return sample(later)
+    first = copy.deepcopy(later)
+    first.steps = steps
+    # A batch may hold both. Each branch runs only where a row needs it.
+    model_config = self.config.model
+    shape = [*seeds.shape[:1], *model_config.mask_size, 2 * model_config.bits]
+    of_first = tf.cond(
+      tf.reduce_any(is_first), lambda: sample(first), lambda: tf.zeros(shape)
+    )
+    of_later = tf.cond(
+      tf.reduce_any(~is_first & valid),
+      lambda: sample(later),
+      lambda: tf.zeros(shape),
+    )
+    return tf.where(_as_maps(is_first)[:, 0], of_first, of_later)
+
+
+def _as_maps(flags: tf.Tensor) -> tf.Tensor:
+  """`[b]` to `[b, 1, 1, 1, 1]`, for maps of several frames."""
+  return flags[:, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis]

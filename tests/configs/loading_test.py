@@ -1,0 +1,154 @@
+import pytest
+import yaml
+from official.core import exp_factory
+
+from configs import base, loading
+from training import validation
+
+
+@exp_factory.register_config_factory('loop_test')
+def _loop_test():
+  return base.Experiment()
+
+
+def test_overrides_come_in_order(tmp_path):
+  path = tmp_path / 'change.yaml'
+  path.write_text('training: {steps: 7, batch_size: 4}\n')
+  config = loading.load(
+    'loop_test',
+    str(path),
+    'training.steps=9,optimizer.learning_rate=1e-4,model.image_size=[32,64],'
+    'model.mask_size=[16,32],'
+    'model.prediction=x,evaluation.sampler.td=2',
+  )
+  assert config.training.steps == 9
+  assert config.training.batch_size == 4
+  assert config.optimizer.learning_rate == 1e-4
+  assert config.model.image_size == (32, 64)
+  assert config.model.parameterization == 'x'
+  assert config.evaluation.sampler.td == 2.0
+  validation.validate(config)
+
+
+@pytest.mark.parametrize(
+  ('override', 'sentence'),
+  [
+    ('training.stepz=1', "'training.stepz'.*did you mean 'training.steps'"),
+    ('training.steps.x=1', 'training.steps.x'),
+    ('training=3', "Unknown field 'training'"),
+    ('training.steps=many', "training.steps is 'many'; .* a whole number"),
+    ('training.steps=1.5', 'training.steps is 1.5; .* a whole number'),
+    ('training.jit_compile=1', 'training.jit_compile .* true or false'),
+    ('model.image_size=[1,2,3]', 'model.image_size .* a list of 2'),
+    ('model.image_size=64', 'model.image_size .* a list'),
+    ('no sense', 'Cannot read --params_override'),
+  ],
+)
+def test_wrong_override_is_one_sentence(override, sentence):
+  with pytest.raises(ValueError, match=sentence) as error:
+    loading.load('loop_test', params_override=override)
+  assert '\n' not in str(error.value)
+
+
+def test_unknown_experiment_lists_the_known():
+  with pytest.raises(ValueError, match="Unknown experiment 'x'.*loop_test"):
+    loading.load('x')
+
+
+def test_missing_and_unsafe_files(tmp_path):
+  with pytest.raises(FileNotFoundError, match='nowhere.yaml'):
+    loading.load('loop_test', str(tmp_path / 'nowhere.yaml'))
+  path = tmp_path / 'unsafe.yaml'
+  path.write_text('training: !!python/object/apply:os.getcwd []\n')
+  with pytest.raises(ValueError, match='unsafe.yaml is not a YAML file'):
+    loading.load('loop_test', str(path))
+
+
+def test_saved_experiment_is_safe_yaml_and_loads_back(tmp_path):
+  config = base.Experiment()
+  config.training.steps = 77
+  loading.save(config, str(tmp_path))
+  values = yaml.safe_load((tmp_path / 'experiment.yaml').read_text())
+  assert values['model']['image_size'] == [256, 256]
+  loaded = loading.load('loop_test', str(tmp_path / 'experiment.yaml'))
+  assert loaded.as_dict() == config.as_dict()
+
+
+def test_another_model_is_refused_by_name_of_field(tmp_path):
+  config = base.Experiment()
+  loading.check_same_model(config, str(tmp_path))
+  loading.save(config, str(tmp_path))
+  config.training.steps += 1
+  loading.check_same_model(config, str(tmp_path))
+  config.model.encoder.dim = 8
+  with pytest.raises(
+    ValueError, match='model.encoder.dim is 512 there and 8 here'
+  ):
+    loading.check_same_model(config, str(tmp_path))
+
+
+_OLD_NAMES = """
+model: {prediction: sigmoid}
+data:
+  augmentation: {withheld_past: 0.25}
+training: {pictures_every: 30}
+evaluation: {num_pictures: 3}
+"""
+
+
+def _renamed_fields(config):
+  return (
+    config.model.parameterization,
+    config.data.augmentation.past_mask_dropout,
+    config.training.visualize_every,
+    config.evaluation.num_visualized,
+  )
+
+
+def test_old_names_of_fields_are_read(tmp_path):
+  path = tmp_path / 'old.yaml'
+  path.write_text(_OLD_NAMES)
+  config = loading.load('loop_test', str(path))
+  assert _renamed_fields(config) == ('sigmoid', 0.25, 30, 3)
+  config = loading.load(
+    'loop_test',
+    str(path),
+    'model.prediction=x,data.augmentation.withheld_past=0,'
+    'training.pictures_every=1,evaluation.num_visualized=2',
+  )
+  assert _renamed_fields(config) == ('x', 0.0, 1, 2)
+  loading.save(config, str(tmp_path))
+  values = yaml.safe_load((tmp_path / 'experiment.yaml').read_text())
+  assert values['model']['parameterization'] == 'x'
+  assert 'prediction' not in values['model']
+
+
+def test_old_and_new_name_together_are_refused(tmp_path):
+  path = tmp_path / 'both.yaml'
+  path.write_text('model: {prediction: x, parameterization: eps}')
+  with pytest.raises(ValueError, match="'model.prediction' and 'model.param"):
+    loading.load('loop_test', str(path))
+
+
+def test_a_run_stored_with_old_names_has_the_same_model(tmp_path):
+  config = base.Experiment()
+  loading.save(config, str(tmp_path))
+  path = tmp_path / 'experiment.yaml'
+  text = path.read_text()
+  assert text.count('parameterization') == 1
+  path.write_text(text.replace('parameterization', 'prediction'))
+  loading.check_same_model(config, str(tmp_path), resumes=True)
+  config.model.parameterization = 'x'
+  with pytest.raises(
+    ValueError, match='model.parameterization is softmax there and x here'
+  ):
+    loading.check_same_model(config, str(tmp_path))
+
+
+def test_frozen_weights_must_stay_frozen_in_training(tmp_path):
+  config = base.Experiment()
+  loading.save(config, str(tmp_path))
+  config.training.freeze_encoder = True
+  loading.check_same_model(config, str(tmp_path))
+  with pytest.raises(ValueError, match='freeze_encoder is False there and Tru'):
+    loading.check_same_model(config, str(tmp_path), resumes=True)

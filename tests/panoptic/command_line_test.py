@@ -1,0 +1,83 @@
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+from absl import app
+
+from panoptic import command_line
+
+
+def _run(error, **options):
+  def command():
+    raise error
+
+  command_line.run(['program'], command, **options)
+
+
+@pytest.mark.parametrize(
+  ('error', 'line'),
+  [
+    (ValueError('x is 1; it must be 2.'), 'FATAL: x is 1; it must be 2.'),
+    (KeyError('no class 3'), 'FATAL: no class 3'),
+    (FileNotFoundError('a.png is missing'), 'FATAL: a.png is missing'),
+    (
+      tf.errors.InvalidArgumentError(
+        None, None, 'x\nassertion failed: [a.png: it is gray] [y]'
+      ),
+      'FATAL: a.png: it is gray',
+    ),
+    (
+      tf.errors.InvalidArgumentError(None, None, 'Invalid PNG data, size 5'),
+      'FATAL: A file of the data is damaged (Invalid PNG data): ',
+    ),
+    (
+      tf.errors.NotFoundError(None, None, 'a/b.jpg; No such file or directory'),
+      'FATAL: a/b.jpg cannot be used: No such file or directory; put it back.',
+    ),
+    (
+      tf.errors.PermissionDeniedError(None, None, 'a/b; Permission denied'),
+      'FATAL: a/b cannot be used: Permission denied; change its permissions',
+    ),
+  ],
+)
+def test_an_error_of_the_user_is_one_line(error, line):
+  with pytest.raises(SystemExit) as ended:
+    _run(error)
+  assert str(ended.value).startswith(line)
+  assert '\n' not in str(ended.value)
+  with pytest.raises(type(error)):
+    _run(error, debug=True)
+
+
+@pytest.mark.parametrize(
+  'error',
+  [
+    TypeError('a bug'),
+    ValueError('of a library\nover two lines'),
+    ValueError(''),
+    tf.errors.InvalidArgumentError(None, None, 'shapes differ'),
+    tf.errors.InternalError(None, None, 'a bug'),
+  ],
+)
+def test_other_errors_keep_their_traceback(error):
+  with pytest.raises(type(error)):
+    _run(error)
+
+
+def test_words_that_are_no_flags_are_refused():
+  with pytest.raises(app.UsageError, match="'steps=3'"):
+    command_line.run(['program', 'steps=3'], lambda: None)
+
+
+def test_tensorflow_is_not_imported():
+  code = (
+    'import sys; from panoptic import command_line; '
+    'assert "tensorflow" not in sys.modules; '
+    'command_line.run(["x"], lambda: int("a"), prefix="error")'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True
+  )
+  assert done.returncode == 1
+  assert done.stderr.startswith('error: invalid literal for int()')

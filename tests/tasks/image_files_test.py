@@ -1,0 +1,56 @@
+"""Tests of finding and reading a user's images and clips."""
+
+import numpy as np
+from PIL import Image
+
+from tasks import image_files
+
+
+def _frame(path):
+  Image.new('RGB', (5, 4)).save(path)
+
+
+def test_images_of_other_modes_are_read_as_rgb(tmp_path):
+  for mode in ('L', 'RGBA', 'P', 'CMYK'):
+    path = tmp_path / f'{mode}.{"jpg" if mode == "CMYK" else "png"}'
+    Image.new(mode, (5, 4)).save(path)
+    image = image_files.read_image(str(path))
+    assert image.shape == (4, 5, 3) and image.dtype == np.uint8
+
+
+def test_gray_of_16_bits_keeps_its_shades(tmp_path):
+  path = tmp_path / 'deep.png'
+  shades = np.arange(0, 65536, 4096, np.uint16).reshape(4, 4)
+  Image.fromarray(shades).save(path)
+  image = image_files.read_image(str(path))
+  np.testing.assert_array_equal(image[..., 0], shades >> 8)
+
+
+def test_images_are_turned_upright(tmp_path):
+  pixels = np.zeros([20, 30, 3], np.uint8)
+  pixels[:, 15:] = 250
+  exif = Image.Exif()
+  exif[0x0112] = 6  # To be turned clockwise by a quarter.
+  path = tmp_path / 'image.png'
+  Image.fromarray(pixels).save(path, exif=exif)
+  image = image_files.read_image(str(path))
+  np.testing.assert_array_equal(image, np.rot90(pixels, -1))
+
+
+def test_frames_are_ordered_by_number(tmp_path):
+  frames = tmp_path
+  for number in range(8, 12):
+    _frame(frames / f'frame{number}.png')
+  found = image_files.find_frames(str(frames))
+  assert [path[-6:-4].lstrip('e') for path in found] == ['8', '9', '10', '11']
+  # Every other frame of a clip is a clip, too.
+  for number in (9, 11):
+    (frames / f'frame{number}.png').unlink()
+  assert len(image_files.find_frames(str(frames))) == 2
+
+
+def test_names_without_numbers_are_ordered_as_text(tmp_path):
+  for name in 'bca':
+    _frame(tmp_path / f'{name}.png')
+  found = image_files.find_frames(str(tmp_path))
+  assert [path[-5] for path in found] == ['a', 'b', 'c']

@@ -1,0 +1,31 @@
+import pytest
+
+from training import log
+
+
+@pytest.mark.parametrize(
+  ('seconds', 'text'),
+  [
+    (0.4, '0s'),
+    (59.6, '1m00s'),
+    (185, '3m05s'),
+    (27_000, '7h30m'),
+    (187_200, '2d04h'),
+  ],
+)
+def test_duration(seconds, text):
+  assert log.duration(seconds) == text
+
+
+def test_lines_tell_how_far_and_how_long():
+  output = {
+    'seconds_per_step': 0.5,
+    'loss': 0.25,
+    'gradient_norm': 1.5,
+    'learning_rate': 1e-4,
+  }
+  assert log.training_line(40, 100, output) == (
+    'step 40/100 | 2 steps/s | 30s left | loss 0.25 | gradient 1.5 | '
+    'rate 0.0001'
+  )
+  assert log.evaluation_line(2, 10, 4.0).endswith('batch 2/10 | 16s left')

@@ -1,0 +1,59 @@
+import pytest
+
+from configs import base
+from training import validation
+
+
+@pytest.mark.parametrize(
+  ('field', 'value', 'sentence'),
+  [
+    ('training.steps', 0, 'training.steps is 0; it must be at least 1'),
+    ('data.eval_examples', 0, 'eval_examples is 0; it must be at least 1'),
+    ('model.decoder.head_dim', 0, 'head_dim is 0; it must be at least 1'),
+    ('training.batch_size', 6, 'a multiple of 4 = 2 replicas x 2'),
+    ('evaluation.batch_size', 3, 'a multiple of 2, the number of replicas'),
+    ('training.precision', 'fp16', "training.precision is 'fp16'"),
+    ('optimizer.schedule', 'step', "'constant', 'linear', 'cosine'"),
+    ('optimizer.ema_decay', 1.0, 'below 1'),
+    ('optimizer.warmup_steps', 2000, 'at most training.steps = 1000'),
+    ('model.bits', 6, 'enough to write 133'),
+    ('model.conditioning', ('film',), "'concat', 'attention' or"),
+    ('evaluation.sampler.name', 'euler', "'ddim'"),
+    ('evaluation.sampler.td', -1.0, 'at least 0'),
+  ],
+)
+def test_validation(field, value, sentence):
+  config = base.Experiment()
+  config.optimizer.accumulation_steps = 2
+  validation.validate(config, num_replicas=2)
+  part = config
+  *parents, name = field.split('.')
+  for parent in parents:
+    part = getattr(part, parent)
+  setattr(part, name, value)
+  with pytest.raises(ValueError, match=sentence) as error:
+    validation.validate(config, num_replicas=2)
+  assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('field', 'value', 'sentence'),
+  [
+    ('model.encoder.resnet.depth', 17, 'resnet.depth is 17; it must be one of'),
+    ('model.parameterization', 'v', "'softmax', 'sigmoid', 'x', 'eps'"),
+    ('model.image_size', (100, 256), 'image_size'),
+    ('model.encoder.num_heads', 7, 'do not divide into 7 heads'),
+  ],
+)
+def test_parts_of_the_program_know_their_choices_and_sizes(
+  field, value, sentence
+):
+  config = base.Experiment()
+  part = config
+  *parents, name = field.split('.')
+  for parent in parents:
+    part = getattr(part, parent)
+  setattr(part, name, value)
+  with pytest.raises(ValueError, match=sentence) as error:
+    validation.validate(config)
+  assert '\n' not in str(error.value)

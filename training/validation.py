@@ -1,0 +1,219 @@
+"""Checks an experiment before anything is built.
+
+Names and sizes that a part of the program defines are checked against that
+part.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from configs import base, type_checks
+from data import sources
+from metrics import registry as metrics
+from models import checkpoints, diffusion, losses, resnet
+from models import validation as model_validation
+from panoptic import decode
+from tasks import factory
+from training import optimizer, state
+
+_CHOICES: dict[str, Collection] = {
+  'task': factory.TASKS,
+  'data.source': sources.SOURCES,
+  'model.encoder.resnet.depth': resnet.DEPTHS,
+  'model.encoder.resnet.variant': resnet.VARIANTS,
+  'model.parameterization': losses.PARAMETERIZATIONS,
+  'loss.schedule.name': diffusion.SCHEDULES,
+  'optimizer.schedule': optimizer.SCHEDULES,
+  'training.precision': state.POLICIES,
+  'training.init_weights': checkpoints.WEIGHTS,
+  'evaluation.sampler.name': diffusion.SAMPLERS,
+  'evaluation.sampler.schedule.name': diffusion.SCHEDULES,
+  'evaluation.segments_by': decode.SEGMENTS_BY,
+  'evaluation.weights': checkpoints.WEIGHTS,
+  'evaluation.video.metric': metrics.names(video=True),
+}
+_AT_LEAST_ONE = (
+  'model.num_classes',
+  'model.max_instances',
+  'model.bits',
+  'model.encoder.num_heads',
+  'model.decoder.dim',
+  'model.decoder.transformer_dim',
+  'model.decoder.head_dim',
+  'optimizer.accumulation_steps',
+  'training.steps',
+  'training.batch_size',
+  'training.log_every',
+  'training.checkpoint_every',
+  'training.keep_checkpoints',
+  'evaluation.batch_size',
+  'evaluation.sampler.steps',
+  'evaluation.runs',
+)
+_POSITIVE = (
+  'model.input_scaling',
+  'optimizer.learning_rate',
+  'optimizer.epsilon',
+)
+_NOT_NEGATIVE = (
+  'model.past_masks',
+  'loss.weight_p',
+  'optimizer.warmup_steps',
+  'optimizer.base_fan_in',
+  'optimizer.weight_decay',
+  'optimizer.clip_norm',
+  'training.visualize_every',
+  'evaluation.every',
+  'evaluation.sampler.td',
+  'evaluation.min_segment_pixels',
+  'evaluation.num_visualized',
+  'evaluation.video.first_frame_steps',
+  'evaluation.video.max_frames',
+)
+_BELOW_ONE = (
+  'optimizer.beta_1',
+  'optimizer.beta_2',
+  'optimizer.ema_decay',
+  'model.encoder.drop_path',
+  'model.encoder.drop_units',
+  'model.encoder.drop_attention',
+  'model.decoder.dropout',
+)
+
+
+def validate(
+  config: base.Experiment, num_replicas: int = 1, evaluates: bool = True
+) -> None:
+  """Checks what can be checked without a model or data.
+
+  Args:
+    config: The experiment. Its lists become tuples where fields are tuples.
+    num_replicas: Devices that share a batch, over all workers.
+    evaluates: Whether evaluation's batches are needed too.
+
+  Raises:
+    ValueError: One sentence: the field, its value, and what it must be.
+  """
+  type_checks.check_types(config)
+  for field, owners in _CHOICES.items():
+    choices = tuple(owners)
+    _require(config, field, choices.__contains__, f'one of {choices}')
+  for field in _AT_LEAST_ONE:
+    _require(config, field, lambda x: x >= 1, 'at least 1')
+  for field in _POSITIVE:
+    _require(config, field, lambda x: x > 0, 'above 0')
+  for field in _NOT_NEGATIVE:
+    _require(config, field, lambda x: x >= 0, 'at least 0')
+  for field in _BELOW_ONE:
+    _require(config, field, lambda x: 0 <= x < 1, 'at least 0 and below 1')
+  for field in ('model.image_size', 'model.mask_size'):
+    _require(config, field, lambda x: min(x) >= 1, 'at least 1 pixel')
+  _require(
+    config,
+    'data.eval_examples',
+    lambda x: x is None or x >= 1,
+    'at least 1, or null for all',
+  )
+  _require(
+    config,
+    'optimizer.end_factor',
+    lambda x: 0 <= x <= 1,
+    'between 0 and 1',
+  )
+  _require(
+    config,
+    'optimizer.warmup_steps',
+    lambda x: x <= config.training.steps,
+    f'at most training.steps = {config.training.steps}',
+  )
+  _require(
+    config,
+    'model.conditioning',
+    lambda x: x and set(x) <= {'concat', 'attention'},
+    "'concat', 'attention' or both",
+  )
+  _require(
+    config,
+    'data.past_frames',
+    lambda x: list(x) == sorted(set(x)) and all(offset < 0 for offset in x),
+    'negative numbers, the oldest frame first',
+  )
+  _require(
+    config,
+    'data.augmentation.scale_jitter',
+    lambda x: 0 < x[0] <= x[1],
+    'two positive numbers, the smaller first',
+  )
+  _require(
+    config,
+    'data.augmentation.past_mask_dropout',
+    lambda x: 0 <= x <= 1,
+    'between 0 and 1',
+  )
+  if config.task == 'video':
+    _check_video(config)
+  elif config.model.past_masks:
+    raise ValueError(
+      f'model.past_masks is {config.model.past_masks}, but the task is '
+      f"{config.task!r}, of images without a past; set task='video' or "
+      'model.past_masks=0.'
+    )
+  largest = max(config.model.num_classes, config.model.max_instances) - 1
+  _require(
+    config,
+    'model.bits',
+    lambda x: largest < 2**x <= 2**16,
+    f'enough to write {largest}, and at most 16',
+  )
+  parts = num_replicas * config.optimizer.accumulation_steps
+  _require(
+    config,
+    'training.batch_size',
+    lambda x: x % parts == 0,
+    f'a multiple of {parts} = {num_replicas} replicas x '
+    f'{config.optimizer.accumulation_steps} accumulation steps',
+  )
+  _require(
+    config,
+    'evaluation.batch_size',
+    lambda x: not evaluates or x % num_replicas == 0,
+    f'a multiple of {num_replicas}, the number of replicas',
+  )
+  model_validation.check(config.model)
+
+
+def _check_video(config: base.Experiment) -> None:
+  offsets = config.data.past_frames
+  _require(
+    config,
+    'model.past_masks',
+    lambda x: x in (0, len(offsets)),
+    f'{len(offsets)}, one for each of data.past_frames = {list(offsets)}, or 0 '
+    'for a model that sees each frame alone',
+  )
+  if config.evaluation.video.metric == 'j_and_f':
+    _require(
+      config,
+      'model.max_instances',
+      lambda x: x <= 21,
+      'at most 21, since J&F of DAVIS takes 20 proposals beside the background',
+    )
+    _require(
+      config,
+      'evaluation.segments_by',
+      lambda x: x == 'id',
+      "'id', since J&F of DAVIS knows no classes",
+    )
+
+
+def _require(
+  config: base.Experiment,
+  field: str,
+  condition: Callable[[Any], bool],
+  meaning: str,
+) -> None:
+  value: Any = config
+  for name in field.split('.'):
+    value = getattr(value, name)
+  if not condition(value):
+    raise ValueError(f'{field} is {value!r}; it must be {meaning}.')
