@@ -14,7 +14,6 @@ STQ and VPQ, with crowd as COCO and as DeepLab2 treat it, for KITTI-STEP.
 """
 
 import functools
-import importlib
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -95,10 +94,14 @@ FORMATS = {
 
 
 def labels_of(dataset: str) -> Labels:
-  """The label files of a data set, whose module says what they hold."""
+  """The label files of a data set."""
   # Not at import: the metrics need no data set.
-  module = importlib.import_module(f'data.datasets.{dataset}')
-  return Labels(module.ENCODING, module.class_table(), module.find_segments)
+  from data import registry
+
+  spec = registry.get_files(dataset)
+  if spec.classes is None or spec.find_segments is None:
+    raise ValueError(f'the label files of {dataset} do not say their segments')
+  return Labels(spec.encoding, spec.classes, spec.find_segments)
 
 
 def score(
