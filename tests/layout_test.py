@@ -21,7 +21,8 @@ _STOREYS = (
 _DATA_STOREYS = (
   ('data.reading', 'data.instance_ids', 'data.dataset'),
   ('data.datasets',),
-  ('data.tfds',),
+  ('data.tfds', 'data.folder'),
+  ('data.sources',),
   ('data.registry',),
   ('data',),
 )

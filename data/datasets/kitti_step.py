@@ -21,7 +21,6 @@ from panoptic import maps, png, result_files
 
 _THINGS = ('person', 'car')
 _VOID = 255
-_MAX_INSTANCE = 2**16 - 1
 _LAYOUT = 'images/ and panoptic_maps/ of KITTI-STEP, each with train/ and val/'
 
 
@@ -127,44 +126,24 @@ def result_writer(
 def encoded_ids(
   prediction: maps.PanopticMap, classes: classes_lib.ClassTable
 ) -> np.ndarray:
-  """Segment ids as KITTI-STEP's files have them, for `png.KITTI_STEP`.
+  """Segment ids as KITTI-STEP's files have them: int32 `[h, w]`.
 
   The train id is the contiguous class less one, and 255 for void. The instance
   of a thing is its segment id; stuff has instance 0.
-
-  Args:
-    prediction: The segments.
-    classes: Their class table.
-
-  Returns:
-    int64 `[h, w]`.
 
   Raises:
     ValueError: If a class or an instance does not fit into such a file.
   """
   ids = prediction.segment_ids
   highest = max([int(ids.max()), *(s.id for s in prediction.segments)])
-  train_id, instance = (
-    np.full([highest + 1], _VOID),
-    np.zeros([highest + 1], int),
-  )
+  train_id = np.full([highest + 1], _VOID)
+  instance = np.zeros([highest + 1], int)
   for segment in prediction.segments:
     number = int(classes.to_contiguous(segment.category_id))
     train_id[segment.id] = number - 1 if number else _VOID
     if classes.isthing[number]:
       instance[segment.id] = segment.id
-  for values, limit, meaning in (
-    (train_id, _VOID, 'classes'),
-    (instance, _MAX_INSTANCE, 'instances'),
-  ):
-    if values.max() > limit:
-      raise ValueError(
-        f'{meaning} run to {values.max()}, and a file of KITTI-STEP holds 0 to '
-        f'{limit}; use a model with fewer'
-      )
-  # The digits of an instance stand as G, the high one, and B.
-  encoded = train_id + 256 * (instance >> 8) + 65536 * (instance & 255)
-  return (encoded + png.KITTI_STEP.offset)[ids]
+  return png.kitti_step_ids(train_id[ids], instance[ids], 'a prediction')
 
 
 SPEC = spec.FileSpec(
