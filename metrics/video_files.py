@@ -115,6 +115,7 @@ def score(
   )
   labels = registry.get_files(form.dataset)
   table = labels.classes
+  assert table is not None  # All of these data sets have official classes.
   for sequence, frames in clips.items():
     _check_headers(sequence, frames, labels.encoding, max_frames)
 

@@ -21,6 +21,7 @@ _STOREYS = (
 _DATA_STOREYS = (
   ('data.reading', 'data.instance_ids', 'data.dataset'),
   ('data.datasets',),
+  ('data.verify',),
   ('data.tfds', 'data.folder'),
   ('data.sources',),
   ('data.registry',),
