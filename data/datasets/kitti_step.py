@@ -126,21 +126,29 @@ def result_writer(
 def encoded_ids(
   prediction: maps.PanopticMap, classes: classes_lib.ClassTable
 ) -> np.ndarray:
-  """Segment ids as KITTI-STEP's files have them: int32 `[h, w]`.
+  """Segment ids as KITTI-STEP's files have them, for `png.KITTI_STEP`.
 
   The train id is the contiguous class less one, and 255 for void. The instance
   of a thing is its segment id; stuff has instance 0.
+
+  Args:
+    prediction: The segments.
+    classes: Their class table.
+
+  Returns:
+    int32 `[h, w]`.
 
   Raises:
     ValueError: If a class or an instance does not fit into such a file.
   """
   ids = prediction.segment_ids
   highest = max([int(ids.max()), *(s.id for s in prediction.segments)])
-  train_id = np.full([highest + 1], _VOID)
-  instance = np.zeros([highest + 1], int)
+  train_id, instance = np.zeros([2, highest + 1], np.int64)
+  train_id[:] = _VOID
   for segment in prediction.segments:
     number = int(classes.to_contiguous(segment.category_id))
-    train_id[segment.id] = number - 1 if number else _VOID
+    if number:
+      train_id[segment.id] = number - 1
     if classes.isthing[number]:
       instance[segment.id] = segment.id
   return png.kitti_step_ids(train_id[ids], instance[ids], 'a prediction')
