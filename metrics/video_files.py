@@ -15,31 +15,15 @@ STQ and VPQ, with crowd as COCO and as DeepLab2 treat it, for KITTI-STEP.
 
 import functools
 import os
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, NamedTuple
 
 from absl import app, flags
 
+from data import registry
 from metrics import clip_folders, j_and_f, metric, stq, tube_metric, vpq
-from panoptic import classes, command_line, maps, png
-
-
-class Labels(NamedTuple):
-  """A data set's label files."""
-
-  encoding: png.Encoding
-  classes: classes.ClassTable
-  find_segments: Callable[..., Sequence[maps.Segment]]
-
-  def read(self, path: pathlib.Path) -> maps.PanopticMap:
-    """Decodes a file; ValueError if it is not one of the data set's."""
-    ids = png.read_ids(path, self.encoding)
-    try:
-      return maps.from_label_ids(ids, self.find_segments)
-    except ValueError as error:
-      raise ValueError(f'{path}: {error}') from error
+from panoptic import classes, command_line, png
 
 
 class Format(NamedTuple):
@@ -93,17 +77,6 @@ FORMATS = {
 }
 
 
-def labels_of(dataset: str) -> Labels:
-  """The label files of a data set."""
-  # Not at import: the metrics need no data set.
-  from data import registry
-
-  spec = registry.get_files(dataset)
-  if spec.classes is None or spec.find_segments is None:
-    raise ValueError(f'the label files of {dataset} do not say their segments')
-  return Labels(spec.encoding, spec.classes, spec.find_segments)
-
-
 def score(
   format_name: str,
   gt_folder: str | os.PathLike,
@@ -140,21 +113,23 @@ def score(
   clips = clip_folders.find_frames(
     gt_folder, pred_folder, sequences, form.inner_frames_only
   )
-  labels = labels_of(form.dataset)
+  labels = registry.get_files(form.dataset)
+  table = labels.classes
+  assert table is not None  # All of these data sets have official classes.
   for sequence, frames in clips.items():
     _check_headers(sequence, frames, labels.encoding, max_frames)
 
   def score_sequence(sequence):
-    part = form.make(labels.classes, max_frames)
+    part = form.make(table, max_frames)
     for frame in clips[sequence]:
       prediction: Any = None  # J&F needs none in some frames.
       if frame.prediction is not None:
-        prediction = labels.read(frame.prediction)
-      truth = labels.read(frame.ground_truth)
+        prediction = labels.read_labels(frame.prediction)
+      truth = labels.read_labels(frame.ground_truth)
       part.update(truth, prediction, sequence, frame.name)
     return part
 
-  total = form.make(labels.classes, max_frames)
+  total = form.make(table, max_frames)
   with futures.ThreadPoolExecutor(workers) as pool:
     try:
       for part in pool.map(score_sequence, clips):

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from panoptic import classes as classes_lib
 from panoptic import runs
 
 VOID = 0  # The segment id of pixels that belong to no segment.
@@ -99,31 +98,3 @@ def check_same_size(
       f'{list(prediction.shape)} pixels; resize the prediction to the ground '
       'truth'
     )
-
-
-def merge_stuff(
-  panoptic_map: PanopticMap, classes: classes_lib.ClassTable
-) -> PanopticMap:
-  """Makes one segment of each class of stuff, since stuff has no instances.
-
-  The segment that is listed first gives its id. Crowds stay apart.
-  """
-  things = {c.id for c in classes.categories if c.isthing}
-  first: dict[tuple[int, int], Segment] = {}
-  merged: dict[int, int] = {}
-  kept: list[Segment] = []
-  for segment in panoptic_map.segments:
-    if segment.category_id not in things:
-      key = segment.category_id, segment.iscrowd
-      merged[segment.id] = first.setdefault(key, segment).id
-      if merged[segment.id] != segment.id:
-        continue
-    kept.append(segment)
-  if len(kept) == len(panoptic_map.segments):
-    return panoptic_map
-  ids, place = np.unique(panoptic_map.segment_ids, return_inverse=True)
-  table = np.array([merged.get(i, i) for i in ids.tolist()], ids.dtype)
-  segment_ids = table[place].reshape(panoptic_map.segment_ids.shape)
-  # The area of a union is not known without counting.
-  kept = [s._replace(area=None) if s.id in merged else s for s in kept]
-  return panoptic_map._replace(segment_ids=segment_ids, segments=kept)

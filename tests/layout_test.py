@@ -21,7 +21,9 @@ _STOREYS = (
 _DATA_STOREYS = (
   ('data.reading', 'data.instance_ids', 'data.dataset'),
   ('data.datasets',),
-  ('data.tfds',),
+  ('data.verify',),
+  ('data.tfds', 'data.folder'),
+  ('data.sources',),
   ('data.registry',),
   ('data',),
 )
@@ -53,7 +55,16 @@ _MODULES = _modules()
 def _imports(name: str) -> set[str]:
   """The project's modules that a module imports, also inside functions."""
   found = set()
-  for node in ast.walk(ast.parse(_MODULES[name].read_text())):
+  tree = ast.parse(_MODULES[name].read_text())
+  for_types = {
+    line
+    for node in ast.walk(tree)
+    if isinstance(node, ast.If) and ast.unparse(node.test) == 'TYPE_CHECKING'
+    for line in range(node.lineno, (node.end_lineno or 0) + 1)
+  }
+  for node in ast.walk(tree):
+    if getattr(node, 'lineno', 0) in for_types:
+      continue  # Never run.
     if isinstance(node, ast.Import):
       found |= {alias.name for alias in node.names}
     elif isinstance(node, ast.ImportFrom) and not node.level:

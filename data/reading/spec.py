@@ -158,6 +158,21 @@ class FileSpec(DatasetSpec):
   records: Records
   find_segments: samples.Finder | None = None
 
+  def read_labels(self, path: str | os.PathLike) -> maps.PanopticMap:
+    """Reads a label PNG that says its segments itself.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      ValueError: If it is none of this data set's; names it.
+    """
+    if self.find_segments is None:
+      raise ValueError(f'{path} alone does not say the segments of {self.name}')
+    ids = png.read_ids(path, self.encoding)
+    try:
+      return maps.from_label_ids(ids, self.find_segments)
+    except ValueError as error:
+      raise ValueError(f'{path}: {error}') from error
+
 
 def coco_results(
   folder: str, classes: classes_lib.ClassTable

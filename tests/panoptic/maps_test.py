@@ -5,7 +5,7 @@ import pytest
 
 from panoptic import maps, runs, segment_table
 from panoptic.classes import Category, ClassTable
-from panoptic.maps import PanopticMap, Segment
+from panoptic.maps import Segment
 
 CLASSES = ClassTable([Category(1, 'car', True), Category(2, 'sky', False)])
 
@@ -35,18 +35,6 @@ def test_a_label_file_without_void_is_taken_as_it_is():
   ids = np.array([[11, 0]])
   found = maps.from_label_ids(ids, segments_by_tens)
   assert found.segment_ids is ids and found.void is None
-
-
-def test_merge_stuff_makes_one_segment_of_a_category():
-  ids = np.array([[1, 2, 3], [4, 5, 0]])
-  segments = [
-    *(Segment(1, 1), Segment(2, 2, 0, 1), Segment(3, 2, 0, 1)),
-    *(Segment(4, 1), Segment(5, 2, 1, 1)),
-  ]
-  merged = maps.merge_stuff(PanopticMap(ids, segments), CLASSES)
-  np.testing.assert_array_equal(merged.segment_ids, [[1, 2, 2], [4, 5, 0]])
-  assert [s.id for s in merged.segments] == [1, 2, 4, 5]
-  assert merged.segments[1].area is None  # Two, which nobody has counted.
 
 
 def test_runs_end_with_the_row_and_where_either_map_changes():
