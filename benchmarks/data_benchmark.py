@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import Dict, Sequence
+from typing import Dict, Sequence, cast
 
 from absl import app, flags
 
@@ -68,7 +68,7 @@ def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
   import tensorflow as tf
 
   from data import pipeline, registry, video_pipeline
-  from data.reading import byte_ranges
+  from data.reading import byte_ranges, file_dataset
 
   cores = len(os.sched_getaffinity(0))
   before = _resident()
@@ -82,12 +82,13 @@ def measure(config, split: str, what: str, seconds: float) -> Dict[str, float]:
     evaluation = video_pipeline if videos else pipeline
     batches = evaluation.eval_dataset(dataset, config).repeat()
   else:
+    files = cast(file_dataset.FileDataset, dataset)
 
     def decode(index):
-      whole = tf.concat([[0, 0], dataset.lazy_example(index).size], axis=0)
-      image = byte_ranges.decode_window(dataset.encoded_image(index), whole)
-      # Shapes alone are passed on: copying pictures is not decoding them.
-      return tf.shape(image), tf.shape(dataset.label_pixels(index))
+      whole = tf.concat([[0, 0], files.sizes[index]], axis=0)
+      image = byte_ranges.decode_window(files.encoded_image(index), whole)
+      # Shapes alone are passed on: copying images is not decoding them.
+      return tf.shape(image), tf.shape(files.label_pixels(index))
 
     batches = tf.data.Dataset.range(dataset.num_examples).repeat()
     batches = batches.map(decode, num_parallel_calls=cores).batch(batch_size)
