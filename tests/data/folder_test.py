@@ -252,3 +252,17 @@ def test_several_processes_may_start_at_once(tmp_path):
     assert pool.map(_open_and_count, [tmp_path] * 4) == [7] * 4
   assert not list(tmp_path.glob('*.tmp'))
   assert _index(tmp_path, 'kitti_step', 'train').exists()
+
+
+def test_a_split_of_coco_without_pictures_is_left_out(tmp_path):
+  trees.coco(tmp_path)
+  for path in (tmp_path / 'annotations').glob('panoptic_val2017*'):
+    copy = shutil.copytree if path.is_dir() else shutil.copy
+    copy(path, str(path).replace('val', 'train'))
+  listed = folder.list_splits(
+    registry.get_files('coco_panoptic'), str(tmp_path)
+  )
+  assert list(listed) == ['val2017']
+  # In a set of one's own it would be a folder with another name.
+  with pytest.raises(FileNotFoundError, match='train2017 does not exist'):
+    folder.list_splits(registry.get_files('panoptic_folder'), str(tmp_path))

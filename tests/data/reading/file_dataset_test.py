@@ -1,4 +1,4 @@
-"""Tests of COCO panoptic, on a miniature and on files of our own."""
+"""Tests of reading files in COCO's format, on a miniature and on tiny ones."""
 
 import json
 

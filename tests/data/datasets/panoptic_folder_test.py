@@ -1,0 +1,225 @@
+"""Tests of folders in COCO's format, and of what users' files get wrong.
+
+Each error has one sentence that names the fix.
+"""
+
+import corrupt
+import numpy as np
+import pytest
+import trees
+from PIL import Image
+
+from data import check
+
+PICTURE = 'val2017/000000000020.jpg'
+LABELS = 'annotations/panoptic_val2017/000000000020.png'
+JSON = 'annotations/panoptic_val2017.json'
+
+
+def _edit(change):
+  return corrupt.edit(JSON, change)
+
+
+def _segments(content):
+  return content['annotations'][1]['segments_info']
+
+
+def _wide(picture):
+  return Image.fromarray(np.zeros([24, 40], np.uint16))
+
+
+_COCO = {
+  'truncated JPEG': (
+    corrupt.cut(PICTURE, 0.6),
+    f'{PICTURE}: .*cut short.*fetch',
+  ),
+  'empty picture': (
+    corrupt.write(PICTURE, b''),
+    f'{PICTURE}: .*fetch it again',
+  ),
+  'HTML for a picture': (
+    corrupt.write(PICTURE, b'<html>' * 99),
+    f'{PICTURE}: .*fetch',
+  ),
+  'GIF for a picture': (
+    corrupt.save(PICTURE, lambda p: p, 'gif'),
+    f'{PICTURE}: the image is a GIF; save',
+  ),
+  'truncated PNG': (corrupt.cut(LABELS, 0.7), f'{LABELS}: .*cut short; fetch'),
+  'JPEG for labels': (
+    corrupt.save(LABELS, lambda p: p, 'jpeg'),
+    f'{LABELS}: the labels are a JPEG.*save them as PNG',
+  ),
+  '16-bit PNG': (corrupt.save(LABELS, _wide), f'{LABELS}: .*bit depth.*save'),
+  'PNG id not in JSON': (
+    _edit(lambda c: _segments(c).pop(1)),
+    f'{LABELS}: segment 8 is in the PNG but not in the annotation.*add it',
+  ),
+  'JSON id not in PNG': (
+    _edit(lambda c: _segments(c).append({**_segments(c)[0], 'id': 5})),
+    f'{LABELS}: segment 5 is in the annotation but not in the PNG',
+  ),
+  'wrong area': (
+    _edit(lambda c: _segments(c)[1].update(area=7)),
+    f'{LABELS}: segment 8 has 96 pixels.* says 7; correct',
+  ),
+  'labels of another size': (
+    corrupt.save(LABELS, lambda p: p.crop((0, 0, 30, 24))),
+    f'{LABELS} is 24x30 pixels, but its image is 24x40',
+  ),
+  'picture of another size': (
+    corrupt.save(PICTURE, lambda p: p.crop((0, 0, 40, 20))),
+    f'{PICTURE}: the size differs.*20x40 instead of 24x40.*correct',
+  ),
+  'unknown category': (
+    _edit(lambda c: _segments(c)[0].update(category_id=99)),
+    f'{JSON}: category id 99 is not one of the 2 categories',
+  ),
+  'category id as text': (
+    _edit(lambda c: _segments(c)[0].update(category_id='sky')),
+    "image 20 has 'sky' for its 'category_id': write a whole number",
+  ),
+  'empty annotation list': (
+    _edit(lambda c: c.update(annotations=[])),
+    f'{JSON}: there is no annotation',
+  ),
+  'duplicated image id': (
+    _edit(lambda c: c['images'][1].update(id=10)),
+    f'{JSON}: image id 10 stands twice',
+  ),
+  'duplicated segment id': (
+    _edit(lambda c: _segments(c)[0].update(id=8)),
+    'segment ids of image 20 must .*differ',
+  ),
+  'shared file': (
+    _edit(lambda c: c['images'][1].update(file_name='000000000010.jpg')),
+    'images 10 and 20 share the file 000000000010.jpg',
+  ),
+  'annotation without image': (
+    _edit(lambda c: c['images'].pop(1)),
+    'the annotation of image 20 has no image',
+  ),
+  'images are no list': (
+    _edit(lambda c: c.update(images=None)),
+    "'images' is None: make it a list",
+  ),
+  'segments are no list': (
+    _edit(lambda c: c['annotations'][1].update(segments_info=None)),
+    "'segments_info' of image 20 is None: make it a list",
+  ),
+  'frame as text': (
+    _edit(lambda c: c['images'][1].update(sequence='a', frame='1')),
+    "image 20 has '1' for its 'frame': write a whole number",
+  ),
+  'color as text': (
+    _edit(lambda c: c['categories'][0].update(color='#ff0000')),
+    "has the color '#ff0000': write three whole numbers from 0 to 255",
+  ),
+  'file name as number': (
+    _edit(lambda c: c['images'][1].update(file_name=5)),
+    "has 5 for its 'file_name': write a text, in quotes",
+  ),
+  'category name as number': (
+    _edit(lambda c: c['categories'][1].update(name=5)),
+    "an entry of 'categories' has 5 for its 'name': write a text",
+  ),
+  'huge category': (
+    _edit(lambda c: c['categories'][1].update(id=10**11)),
+    "for its 'id': write a whole number from 1 to 1048576",
+  ),
+  'category 0': (
+    _edit(lambda c: _segments(c)[0].update(category_id=0)),
+    "image 20 has 0 for its 'category_id': write a whole number from 1",
+  ),
+  'huge segment id': (
+    _edit(lambda c: _segments(c)[0].update(id=2**70)),
+    "for its 'id': write a whole number from 1 to 16777215",
+  ),
+  'huge image': (
+    _edit(lambda c: c['images'][1].update(height=2**40)),
+    "for its 'height': write a whole number from 1 to 1048576",
+  ),
+  'crowd of seven': (
+    _edit(lambda c: _segments(c)[0].update(iscrowd=7)),
+    "image 20 has 7 for its 'iscrowd': write a whole number from 0 to 1",
+  ),
+  'no JSON': (corrupt.write(JSON, b'{"images": ['), f'{JSON} is not JSON'),
+  'JSON of another kind': (corrupt.write(JSON, b'[]'), "has no 'images'"),
+  'missing picture': (
+    corrupt.remove(PICTURE),
+    f'{PICTURE} does not exist: fetch',
+  ),
+  'missing labels': (corrupt.remove(LABELS), f'{LABELS} does not exist: fetch'),
+  'several missing': (
+    lambda root: [path.unlink() for path in (root / 'val2017').iterdir()],
+    'val2017/.*jpg does not exist, and 2 other images lack a file too: fetch',
+  ),
+  'missing folder': (
+    corrupt.rename('val2017', 'val'),
+    'val2017 does not exist: data.dir and the split',
+  ),
+  'wrong directory level': (
+    corrupt.nest,
+    'has no annotations/panoptic_.*it looks as if .*/coco were meant',
+  ),
+}
+
+
+@pytest.mark.parametrize('name', _COCO)
+def test_folder_in_cocos_format(tmp_path, name):
+  corrupt, sentence = _COCO[name]
+  trees.coco(tmp_path)
+  check.check('panoptic_folder', str(tmp_path))  # All is well before.
+  corrupt(tmp_path)
+  with pytest.raises((ValueError, OSError), match=sentence) as error:
+    check.check('panoptic_folder', str(tmp_path))
+  assert '\n' not in str(error.value)
+
+
+_VIDEO = {
+  'missing frame': (
+    lambda c: (c['images'].pop(1), c['annotations'].pop(1)),
+    'frame 1 of sequence v0 is missing: number the frames without gaps',
+  ),
+  'frame twice': (
+    lambda c: c['images'][1].update(frame=0),
+    'frame 0 of sequence v0 stands twice',
+  ),
+  'frame without video': (
+    lambda c: c['images'][1].pop('sequence'),
+    'image 20 has no sequence, but others have: give it one',
+  ),
+  'frame without number': (
+    lambda c: c['images'][1].pop('frame'),
+    "image 20 has no 'frame'",
+  ),
+}
+
+
+@pytest.mark.parametrize('name', _VIDEO)
+def test_videos_in_cocos_format(tmp_path, name):
+  change, sentence = _VIDEO[name]
+  trees.coco(tmp_path, count=3, videos=True)
+  check.check('panoptic_folder', str(tmp_path))
+  _edit(change)(tmp_path)
+  with pytest.raises(ValueError, match=sentence):
+    check.check('panoptic_folder', str(tmp_path))
+
+
+@pytest.mark.parametrize('mode', ['L', 'CMYK'])
+def test_grey_and_cmyk_photos_are_fine(tmp_path, mode):
+  trees.coco(tmp_path)
+  corrupt.save(PICTURE, lambda picture: picture.convert(mode))(tmp_path)
+  check.check('panoptic_folder', str(tmp_path))
+  image = trees.opened(tmp_path).example(1)['image']
+  assert image.shape == (24, 40, 3)
+
+
+def test_tiny_and_double_photos_are_fine(tmp_path):
+  trees.coco(tmp_path)
+  corrupt.save(PICTURE, lambda p: p, 'mpo')(tmp_path)
+  check.check('panoptic_folder', str(tmp_path))
+  corrupt.save(PICTURE, lambda p: p.crop((0, 0, 7, 5)))(tmp_path)
+  corrupt.save(LABELS, lambda p: p.crop((0, 0, 7, 5)))(tmp_path)
+  with pytest.raises(ValueError, match='the size differs.*5x7 instead of 24'):
+    check.check('panoptic_folder', str(tmp_path))
