@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 from absl import app, flags
 
@@ -70,12 +70,12 @@ def measure(config, split: str, what: str, seconds: float) -> dict[str, float]:
   import tensorflow as tf
 
   from data import pipeline, registry, video_pipeline
-  from data.reading import byte_ranges
+  from data.reading import byte_ranges, file_dataset
 
   cores = len(os.sched_getaffinity(0))
   before = _resident()
   batch_size = config.training.batch_size
-  dataset: Any = registry.create(config.data, split)
+  dataset = registry.create(config.data, split)
   videos = bool(dataset.sequences)
   config.model.past_masks = len(config.data.past_frames) if videos else 0
   if what == 'training':
@@ -84,12 +84,13 @@ def measure(config, split: str, what: str, seconds: float) -> dict[str, float]:
     evaluation = video_pipeline if videos else pipeline
     batches = evaluation.eval_dataset(dataset, config).repeat()
   else:
+    files = cast(file_dataset.FileDataset, dataset)
 
     def decode(index):
-      whole = tf.concat([[0, 0], dataset.lazy_example(index).size], axis=0)
-      image = byte_ranges.decode_window(dataset.encoded_image(index), whole)
-      # Shapes alone are passed on: copying pictures is not decoding them.
-      return tf.shape(image), tf.shape(dataset.label_pixels(index))
+      whole = tf.concat([[0, 0], files.sizes[index]], axis=0)
+      image = byte_ranges.decode_window(files.encoded_image(index), whole)
+      # Shapes alone are passed on: copying images is not decoding them.
+      return tf.shape(image), tf.shape(files.label_pixels(index))
 
     batches = tf.data.Dataset.range(dataset.num_examples).repeat()
     batches = batches.map(decode, num_parallel_calls=cores).batch(batch_size)

@@ -6,6 +6,7 @@ of one frame here, without past masks; `video_pipeline` has the order in which
 videos are evaluated.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,7 +55,7 @@ def train_dataset(
     'num_dropped_segments' int32 `[b]`, segments that are void because there
     were more of them than ids. With past masks also 'past_masks' int32
     `[b, h, w, 2 P]`, class and instance id of each past frame; void before the
-    first frame of a video.
+    first frame of a video, and where past-mask dropout made it so.
 
   Raises:
     ValueError: If the data set has no videos but the model needs past masks, or
@@ -65,15 +66,19 @@ def train_dataset(
     require_videos(dataset, config)
   batch_size = config.training.batch_size
   share, first = _share(batch_size, input_context, 'training.batch_size')
+  seeds = functools.partial(_seed, config.training.seed)
 
-  def seeds(purpose, sample_index):
-    return _seed(config.training.seed, purpose, sample_index)
+  def shuffled_index(sample_index):
+    epoch = sample_index // dataset.num_examples
+    return tf.random.experimental.index_shuffle(
+      sample_index % dataset.num_examples,
+      seed=seeds(_ORDER, epoch),
+      max_index=tf.constant(dataset.num_examples - 1, tf.int64),
+    )
 
   def load(step):
     sample_index = step * batch_size + first + tf.range(share, dtype=tf.int64)
-    index = tf.map_fn(
-      lambda i: shuffled_index(i, dataset.num_examples, config), sample_index
-    )
+    index = tf.map_fn(shuffled_index, sample_index)
     return sample_index, dataset.load(index, past_frames)
 
   def augment(sample_index, loaded):
@@ -85,7 +90,7 @@ def train_dataset(
     )
     return sample_index, image, label_maps
 
-  def draw_ids(sample_index, image, label_maps):
+  def finish(sample_index, image, label_maps):
     shape = label_maps.shape  # [b, P + 1, h, w, 2]
     label_maps, num_dropped = instance_ids.draw_instance_ids(
       label_maps,
@@ -101,18 +106,17 @@ def train_dataset(
       'num_dropped_segments': num_dropped,
     }
     if past_frames:
-      past_masks = transforms.past_mask_dropout(
+      batch['past_masks'] = transforms.past_mask_dropout(
         label_maps[:, :-1],
         config.data.augmentation.past_mask_dropout,
         seeds(_PAST_MASK_DROPOUT, sample_index),
       )
-      batch['past_masks'] = tf.concat(tf.unstack(past_masks, axis=1), axis=-1)
     return batch
 
   # A range, not a counter: a tf.data service can share it out.
   steps = tf.data.Dataset.range(start_step, tf.int64.max // batch_size)
   batches = _load_and_map(steps, load, augment, share)
-  batches = batches.map(draw_ids, num_parallel_calls=tf.data.AUTOTUNE)
+  batches = batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
   if config.data.service:
     # A batch goes to one worker of the service, so that each comes once.
     service = tf.data.experimental.service
@@ -129,19 +133,7 @@ def eval_dataset(
 ) -> tf.data.Dataset:
   """Every example once, in order; the last batch is filled up.
 
-  With several workers, each takes its slice of the same global batches, so all
-  see the same number of them.
-
-  Args:
-    dataset: The data set.
-    config: The experiment; `data.eval_examples` limits the number.
-    input_context: The worker's place; None: the only one.
-
-  Returns:
-    See `eval_in_order`.
-
-  Raises:
-    ValueError: If the batch cannot be shared among the workers.
+  `data.eval_examples` limits their number. The rest is as for `eval_in_order`.
   """
   limit, batch_size = config.data.eval_examples, config.evaluation.batch_size
   count = dataset.num_examples if limit is None else limit
@@ -159,6 +151,9 @@ def eval_in_order(
   input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
   """Batches of examples in an order that is given.
+
+  With several workers, each takes its slice of the same global batches, so all
+  see the same number of them.
 
   Args:
     dataset: The data set.
@@ -205,18 +200,6 @@ def eval_in_order(
     {name: array[:, first : first + share] for name, array in keys.items()}
   )
   return _prefetch(_load_and_map(steps, load, resize, share))
-
-
-def shuffled_index(
-  sample_index: tf.Tensor, num_examples: int, config: base.Experiment
-) -> tf.Tensor:
-  """The index of the example at a position of the training stream."""
-  epoch = sample_index // num_examples
-  return tf.random.experimental.index_shuffle(
-    sample_index % num_examples,
-    seed=_seed(config.training.seed, _ORDER, epoch),
-    max_index=tf.constant(num_examples - 1, tf.int64),
-  )
 
 
 def require_videos(

@@ -192,7 +192,7 @@ def apply_segmentation(
 def past_mask_dropout(
   past_masks: tf.Tensor, rate: float, seeds: tf.Tensor
 ) -> tf.Tensor:
-  """Makes past masks void at random.
+  """Makes past masks all void at random, and joins those of an example.
 
   Args:
     past_masks: int32 `[B, P, h, w, 2]`.
@@ -200,7 +200,7 @@ def past_mask_dropout(
     seeds: int64 `[B, 2]`.
 
   Returns:
-    int32 `[B, P, h, w, 2]`.
+    int32 `[B, h, w, 2 P]`.
   """
   count = past_masks.shape[1]
   draws = tf.map_fn(
@@ -209,7 +209,8 @@ def past_mask_dropout(
     fn_output_signature=tf.TensorSpec([count], tf.float32),
   )
   kept = tf.cast(draws >= rate, tf.int32)
-  return past_masks * kept[..., tf.newaxis, tf.newaxis, tf.newaxis]
+  past_masks *= kept[..., tf.newaxis, tf.newaxis, tf.newaxis]
+  return tf.concat(tf.unstack(past_masks, axis=1), axis=-1)
 
 
 def _is_known_to_be(size: tf.Tensor, expected: Sequence[int]) -> bool:

@@ -20,9 +20,8 @@ _STOREYS = (
 )
 _DATA_STOREYS = (
   ('data.reading', 'data.instance_ids', 'data.dataset'),
-  ('data.datasets',),
-  ('data.verify',),
-  ('data.tfds', 'data.folder'),
+  ('data.tfds', 'data.verify'),
+  ('data.datasets', 'data.folder'),
   ('data.sources',),
   ('data.registry',),
   ('data',),

@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from configs import base
-from data.datasets import kitti_step, shapes
+from data.datasets import kitti_step, shape_painting, shapes
 from data.reading import spec
 
 
@@ -37,7 +37,13 @@ class MovingShapes(shapes.Shapes):
       ValueError: If there is no such split or no video of such difficulty.
     """
     super().__init__(config, split)
-    _check(config)
+    bounds = {
+      'frames': (1, 1_000_000),
+      'min_speed': (0.0, config.max_speed),
+      'max_speed': (0.0, 1.0),
+      'max_spin': (0.0, 0.5),
+    }
+    shapes.check_bounds(config, bounds, self.name)
     videos, frames = self.num_examples, config.frames
     self.num_examples = videos * frames
     self.image_ids = range(self.num_examples)
@@ -127,26 +133,11 @@ def _column(t: tf.Tensor) -> tf.Tensor:
 def _move_patterns(pattern, center, regions: int) -> tf.Tensor:
   """The patterns `[B, N, 4]` of `shapes`; an object's moves with the object."""
   ground, objects = pattern[:, :regions], pattern[:, regions:]
-  cos, sin = shapes.pattern_axes(objects)
+  cos, sin = shape_painting.pattern_axes(objects)
   x, y = center[..., 0], center[..., 1]
   shift = tf.stack([x * cos + y * sin, y * cos - x * sin], axis=-1)
   moved = tf.concat([objects[..., :2], objects[..., 2:] - shift], axis=-1)
   return tf.concat([ground, moved], axis=1)
-
-
-def _check(config: base.MovingShapes) -> None:
-  """Raises ValueError for the first setting that is out of range."""
-  for name, low, high in (
-    ('frames', 1, 1_000_000),
-    ('min_speed', 0.0, config.max_speed),
-    ('max_speed', 0.0, 1.0),
-    ('max_spin', 0.0, 0.5),
-  ):
-    value = getattr(config, name)
-    if not low <= value <= high:
-      raise ValueError(
-        f'data.moving_shapes.{name} is {value}; it must be from {low} to {high}'
-      )
 
 
 SPEC = spec.DatasetSpec(

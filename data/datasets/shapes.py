@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from configs import base
 from data import dataset, instance_ids
-from data.datasets import shape_bitmaps
+from data.datasets import shape_bitmaps, shape_painting
 from data.reading import spec
 from panoptic import classes as classes_lib
 from panoptic import maps
@@ -67,7 +67,6 @@ class Shapes:
     )
     self._fields = _fields(config)
     self._outlines = shape_bitmaps.outlines()
-    self._patterns = shape_bitmaps.patterns()
     self._compiled = tf.function(
       self._render, input_signature=[tf.TensorSpec([None], tf.int64)]
     )
@@ -173,13 +172,14 @@ class Shapes:
     """The image of segments, with noise by index: uint8 `[B, S, S, 3]`."""
     shape = [*segments.shape[1:], 3]
     noise = self._each(indices, tf.random.stateless_normal, shape)
-    image = self._paint(segments, classes, draws) + self._config.noise * noise
+    image = shape_painting.paint(segments, classes, draws, self._config)
+    image += self._config.noise * noise
     return tf.cast(tf.clip_by_value(image, 0.0, 1.0) * 255 + 0.5, tf.uint8)
 
   def _ground(self, draws):
     """Region at each pixel, int32 `[B, S, S]`, and their classes `[B, R]`."""
     config = self._config
-    x, y = _grid(config.size)
+    x, y = shape_painting.grid(config.size)
     count = 1 + tf.cast(draws['regions'] * config.stuff_regions, tf.int32)
     region = tf.ones([tf.shape(count)[0], config.size, config.size], tf.int32)
     for k in range(config.stuff_regions - 1):
@@ -220,7 +220,7 @@ class Shapes:
     Returns:
       Kinds int32 `[B, O]` from 0; whether an object exists, bool `[B, O]`;
       radius float32 `[B, O]` and centre (x, y) `[B, O, 2]`, in the
-      coordinates of `_grid`.
+      coordinates of `shape_painting.grid`.
     """
     config = self._config
     number = tf.range(1, config.max_objects + 1)
@@ -235,7 +235,7 @@ class Shapes:
 
   def _cover(self, kinds, radius, center, turn):
     """Where each object would show, alone: int32 `[B, O, S, S]`, 0 or 1."""
-    x, y = _grid(self._config.size)
+    x, y = shape_painting.grid(self._config.size)
     dx = x - center[..., 0, tf.newaxis, tf.newaxis]
     dy = y - center[..., 1, tf.newaxis, tf.newaxis]
     angle = 2 * math.pi * turn
@@ -247,40 +247,6 @@ class Shapes:
     return tf.gather(
       self._outlines.ravel(), first + row * shape_bitmaps.SIDE + column
     )
-
-  def _paint(self, segments, classes, draws):
-    """Colours, patterns and light: float32 `[B, S, S, 3]`, about [0, 1]."""
-    config = self._config
-    x, y = _grid(config.size)
-    regions = config.stuff_regions
-
-    def at_pixels(by_segment):  # [B, N, ...] -> [B, S, S, ...]
-      return tf.gather(by_segment, segments - 1, batch_dims=1)
-
-    # Any pattern may lie on an object, more faintly than on stuff.
-    own = classes[:, 1 : regions + 1] - 1 - config.thing_classes
-    any_kind = tf.cast(draws['object_pattern'] * config.stuff_classes, tf.int32)
-    kind = at_pixels(tf.concat([own, any_kind], axis=1))
-    faint = 0.7 * draws['object_strength']
-    strength = tf.concat([tf.ones([tf.shape(own)[0], regions]), faint], axis=1)
-    strength = config.texture * at_pixels(strength)
-    cos, sin = (at_pixels(axis) for axis in pattern_axes(draws['pattern']))
-    # Adding whole periods keeps the coordinates positive.
-    right = 16 + x * cos + y * sin + at_pixels(draws['pattern'][..., 2])
-    down = 16 + y * cos - x * sin + at_pixels(draws['pattern'][..., 3])
-    column = _wrap(tf.cast(right * shape_bitmaps.SIDE, tf.int32))
-    row = _wrap(tf.cast(down * shape_bitmaps.SIDE, tf.int32))
-    pattern = strength * tf.gather(
-      self._patterns.ravel(),
-      (kind * shape_bitmaps.SIDE + row) * shape_bitmaps.SIDE + column,
-    )
-
-    angle = 2 * math.pi * draws['light'][:, 0, tf.newaxis, tf.newaxis]
-    light = 1 + 0.15 * draws['light'][:, 1, tf.newaxis, tf.newaxis] * (
-      x * tf.cos(angle) + y * tf.sin(angle)
-    )
-    color = at_pixels(_colors(draws)) + pattern[..., tf.newaxis]
-    return color * light[..., tf.newaxis]
 
 
 def _fields(config: base.Shapes) -> dict[str, tuple]:
@@ -307,23 +273,10 @@ def _fields(config: base.Shapes) -> dict[str, tuple]:
   }
 
 
-def _grid(size: int):
-  """x `[1, S]` and y `[S, 1]` of the pixel centres, in -1..1."""
-  axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
-  return axis[np.newaxis, :], axis[:, np.newaxis]
-
-
 def _cell(position: tf.Tensor) -> tf.Tensor:
   """Index in an outline's bitmap; its border is empty, as all beyond is."""
   position = tf.clip_by_value(position, -1.0, 0.999)
   return tf.cast((position + 1) * (shape_bitmaps.SIDE / 2), tf.int32)
-
-
-def pattern_axes(pattern: tf.Tensor):
-  """Cosine and sine of the patterns `[B, N, 4]`, times their frequency."""
-  turn = 2 * math.pi * pattern[..., 0]
-  frequency = 1 / (0.26 + 0.14 * pattern[..., 1])  # Of -1..1.
-  return tf.cos(turn) * frequency, tf.sin(turn) * frequency
 
 
 def uppermost(cover: tf.Tensor, exists: tf.Tensor) -> tf.Tensor:
@@ -333,28 +286,8 @@ def uppermost(cover: tf.Tensor, exists: tf.Tensor) -> tf.Tensor:
   return tf.reduce_max(cover * layer, axis=1)
 
 
-def _wrap(cell: tf.Tensor) -> tf.Tensor:
-  """Remainder by the bitmaps' side, a power of two: faster than a division."""
-  return tf.bitwise.bitwise_and(cell, shape_bitmaps.SIDE - 1)
-
-
-def _colors(draws) -> tf.Tensor:
-  """RGB float32 `[B, N, 3]`, apart in hue, and neighbours in hue in value."""
-  place = tf.argsort(draws['hue'])  # A random permutation.
-  count = place.shape[1]
-  hue = draws['first_hue'] + tf.cast(place, tf.float32) / count
-  value = tf.where(place % 2 == 0, 0.78, 0.4) + 0.17 * draws['value']
-  chroma = value * (0.4 + 0.5 * draws['saturation'])
-  channels = []
-  for shift in (5.0, 3.0, 1.0):  # Red, green and blue of HSV.
-    k = (shift + 6 * hue) % 6
-    ramp = tf.clip_by_value(tf.minimum(k, 4 - k), 0.0, 1.0)
-    channels.append(value - chroma * ramp)
-  return tf.stack(channels, axis=-1)
-
-
-def _check(config: base.Shapes, split: str, section: str):
-  """Raises ValueError for the first setting that is out of range."""
+def _check(config: base.Shapes, split: str, section: str) -> None:
+  """Raises ValueError for an unknown split or a setting out of range."""
   if split not in SPLITS:
     raise ValueError(
       f'{section} has no split {split!r}: choose one of {", ".join(SPLITS)}'
@@ -373,6 +306,15 @@ def _check(config: base.Shapes, split: str, section: str):
     'train_examples': (1, math.inf),
     'eval_examples': (1, math.inf),
   }
+  check_bounds(config, bounds, section)
+
+
+def check_bounds(
+  config: base.Shapes,
+  bounds: Mapping[str, tuple[float, float]],
+  section: str,
+) -> None:
+  """Raises ValueError for the first setting that is out of its bounds."""
   for name, (low, high) in bounds.items():
     value = getattr(config, name)
     if not low <= value <= high:

@@ -221,3 +221,17 @@ def test_to_original_size_inverts(size):
   assert (restored[..., 1] > 0).all()  # No padding comes back.
   assert abs(row - np.arange(size[0])[:, np.newaxis]).max() <= 1
   assert abs(column - np.arange(size[1])).max() <= 1
+
+
+@pytest.mark.parametrize('rate', [0.0, 0.3, 1.0])
+def test_past_mask_dropout_takes_whole_masks(rate):
+  masks = tf.reshape(tf.range(1, 1 + 200 * 2 * 12), [200, 2, 3, 2, 2])
+  seeds = tf.stack([tf.zeros(200, tf.int64), tf.range(200, dtype=tf.int64)], 1)
+  dropped = transforms.past_mask_dropout(masks, rate, seeds).numpy()
+  dropped = np.moveaxis(dropped.reshape(200, 3, 2, 2, 2), 3, 1)
+  given = (dropped != 0).all((2, 3, 4))
+  np.testing.assert_array_equal(dropped[given], masks.numpy()[given])
+  assert not dropped[~given].any()
+  assert abs(1 - given.mean() - rate) < 0.08
+  if 0 < rate < 1:  # Each mask is dropped by itself.
+    assert (given[:, 0] != given[:, 1]).any()

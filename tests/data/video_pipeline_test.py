@@ -189,3 +189,15 @@ def test_frames_of_a_video_have_one_size(tmp_path):
   path.write_text(path.read_text().replace('"width": 40', '"width": 41', 1))
   with pytest.raises(ValueError, match='v0 differ in size'):
     trees.opened(tmp_path)
+
+
+def test_frames_without_past_masks_are_images(tmp_path):
+  dataset, config = _videos(tmp_path), _config()
+  (clip,) = _take(pipeline.train_dataset(dataset, config), 1)
+  config.model.past_masks = 0
+  (image,) = _take(pipeline.train_dataset(dataset, config), 1)
+  assert clip.keys() - image.keys() == {'past_masks'}
+  np.testing.assert_array_equal(clip['image'], image['image'])
+  np.testing.assert_array_equal(
+    clip['label_map'][..., 0], image['label_map'][..., 0]
+  )
