@@ -152,10 +152,10 @@ class Data(hyperparams.Config):
   """Where the examples come from."""
 
   # 'shapes', 'moving_shapes', 'coco_panoptic', 'cityscapes', 'kitti_step',
-  # 'davis', or 'panoptic_folder', a prepared set of the user's own.
+  # 'davis', or 'panoptic_folder', a set of the user's own.
   name: str = 'shapes'
-  # 'folder': official files. 'tfds': records of data/prepare.py. '': records if
-  # `dir` has them, else files.
+  # 'folder': official files. 'tfds': records of data/prepare.py. '': as `dir`
+  # holds one of the two.
   source: str = ''
   dir: str = ''  # Root of the folder, or TFDS' data directory.
   train_split: str = 'train'

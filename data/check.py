@@ -14,7 +14,7 @@ from panoptic import command_line
 
 
 def check(name: str, root: str, list_all: bool = False) -> verify.Checked:
-  """Reads every file and prints what there is.
+  """Reads every file and prints the content of each split.
 
   Args:
     name: Of the data set.
@@ -22,8 +22,8 @@ def check(name: str, root: str, list_all: bool = False) -> verify.Checked:
     list_all: Whether to go on after a bad sample.
 
   Raises:
-    FileNotFoundError, PermissionError, ValueError: On the first thing that is
-      wrong; with `list_all`, on what is wrong beside single samples.
+    FileNotFoundError, PermissionError, ValueError: On the first error; with
+      `list_all`, on the first error of folders or annotations.
   """
   spec = registry.get_files(name)
   splits = {

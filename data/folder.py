@@ -42,11 +42,11 @@ def open_split(
   annotation = ''
   if spec.tree.annotation:
     annotation = spec.tree.annotation(root, split)
-    stamp = _stamp([annotation])
+    stamp = _stamp([annotation], root)
   else:
     listed = _checked(spec.tree.list_split(root, split))
     stamp = _stamp(
-      [path for s in listed.samples for path in (s.image, s.labels)]
+      [path for s in listed.samples for path in (s.image, s.labels)], root
     )
   arrays = index_file.load(root, name, stamp)
   if arrays is not None:
@@ -67,8 +67,8 @@ def list_splits(
   """All splits of a folder, whose files may be missing.
 
   Raises:
-    FileNotFoundError, PermissionError, ValueError: On the first thing that is
-      wrong with folders and annotations.
+    FileNotFoundError, PermissionError, ValueError: On the first error of
+      folders or annotations.
   """
   paths.require(root, 'give the root of the official files')
   splits = spec.tree.splits(root)
@@ -155,12 +155,12 @@ def _require_files(
       )
 
 
-def _stamp(files: Sequence[str]) -> dict[str, np.ndarray]:
-  """What changes when one of the files does."""
+def _stamp(files: Sequence[str], root: str) -> dict[str, np.ndarray]:
+  """The stamp of an index; it changes when one of the files does."""
   found = [stamp or (-1, -1) for stamp in paths.stamps(files)]
   return {
     'version': np.array(_VERSION),
-    'stamp_names': np.array([os.path.basename(path) for path in files]),
+    'stamp_names': _relative(files, root),
     'stamp': np.array(found, np.int64),
   }
 

@@ -18,7 +18,7 @@ from absl import app, flags
 
 from data import folder as folder_lib
 from data import registry, verify
-from data.reading import samples
+from data.reading import paths, samples
 from data.reading import spec as spec_lib
 from data.tfds import records
 from panoptic import classes as classes_lib
@@ -122,7 +122,7 @@ def _summarize(spec: spec_lib.FileSpec, data_dir: str) -> str:
   if folder is None:
     raise FileNotFoundError(
       f'{data_dir}/{spec.records.folder} does not exist, although TFDS wrote '
-      'it: remove what is left of it there, and prepare it again'
+      'it: remove the rest of it there, and prepare it again'
     )
   for split in sorted(tfds.builder_from_directory(folder).info.splits):
     content = records.open_split(spec, data_dir, split)
@@ -173,13 +173,15 @@ def _common_classes(
 def _require_room(
   splits: Mapping[str, Sequence[samples.Sample]], data_dir: str
 ) -> None:
-  size = sum(
-    os.path.getsize(path)
-    for listed in splits.values()
-    for sample in listed
-    for path in (sample.image, sample.labels)
-    if os.path.exists(path)
+  stamps = paths.stamps(
+    [
+      path
+      for listed in splits.values()
+      for sample in listed
+      for path in (sample.image, sample.labels)
+    ]
   )
+  size = sum(stamp[0] for stamp in stamps if stamp)
   # Where TFDS shuffles, it writes everything twice.
   needed, free = 2 * size, shutil.disk_usage(data_dir).free
   if free < needed:
@@ -201,7 +203,7 @@ def _remove_leftovers(spec: spec_lib.FileSpec, data_dir: str) -> None:
 
 def _define_flags() -> None:
   flags.DEFINE_string(
-    'dataset', None, 'What to prepare: a data.name.', required=True
+    'dataset', None, 'The data set to prepare: a data.name.', required=True
   )
   flags.DEFINE_string(
     'manual_dir',

@@ -109,7 +109,7 @@ def check(
 
 
 def _find_todo(splits, journal, found: Checked) -> list[tuple]:
-  """Keys, stamps and samples that are to be read; the others go to `found`."""
+  """Keys, stamps and samples still to be read; the others go to `found`."""
   todo = []
   for split, listed in splits.items():
     for sample, stamp in zip(listed, _stamps(listed), strict=True):
@@ -126,7 +126,10 @@ def _find_todo(splits, journal, found: Checked) -> list[tuple]:
 
 
 def _stamps(listed: Sequence[samples.Sample]) -> Iterator[list | str]:
-  """What changes when a sample does; of one that lacks a file, its path."""
+  """The stamp of each sample, which changes as its files or annotation do.
+
+  For a sample that lacks a file, the path of that file.
+  """
   of_images = paths.stamps([sample.image for sample in listed])
   of_labels = paths.stamps([sample.labels for sample in listed])
   for sample, image, labels in zip(listed, of_images, of_labels, strict=True):
@@ -173,7 +176,7 @@ def _write_journal(file: IO[str] | None, entry: list) -> None:
 
 
 def _read_journal(path: str) -> dict[str, tuple]:
-  """Stamp, size and segments of what was found good, by `samples.key`."""
+  """Stamp, size and segments of good samples, by `samples.key`."""
   known: dict[str, tuple] = {}
   if not path or not os.path.exists(path):
     return known

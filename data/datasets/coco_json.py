@@ -16,7 +16,7 @@ _KEYS = {
   'annotations': ('image_id', 'file_name', 'segments_info'),
   'categories': ('id', 'name', 'isthing'),
 }
-# The least and the most of each number; what is computed with them fits.
+# The least and the most of each number, so that int64 is never exceeded.
 _NUMBERS = {
   'image_id': (-(2**62), 2**62),
   'height': (1, 2**20),

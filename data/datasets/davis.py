@@ -57,7 +57,7 @@ def _sequences(folder: str, split: str) -> list[str]:
 def _labels_folder(folder: str) -> str:
   """The name of the folder of labels: the unsupervised task's, if it is there.
 
-  Models that are told no object are scored by these.
+  Models that are given no object are scored by these.
   """
   preferred = 'Annotations_unsupervised'
   there = paths.has_folders(folder, (f'{preferred}/480p',))

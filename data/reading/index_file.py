@@ -1,4 +1,4 @@
-"""Index files: what took long to find, kept for the next start.
+"""Index files: results of a slow search, kept for the next start.
 
 An index lies beside the data it describes as `<name>.npz`, arrays without
 pickle, or, where that folder cannot be written, in the user's cache folder

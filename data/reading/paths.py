@@ -1,6 +1,6 @@
-"""Looking at folders and opening files, with errors that say what to do.
+"""Folders and files of data sets, with errors that say how to fix them.
 
-Whatever lists data sets does it through here.
+All listing of data sets goes through here.
 """
 
 import functools
@@ -66,7 +66,7 @@ def missing(files: Sequence[str]) -> list[str]:
 
 
 def stamps(files: Sequence[str]) -> list[tuple[int, int] | None]:
-  """What changes when a file does; each folder is listed once.
+  """The size and time of change of files; each folder is listed once.
 
   Args:
     files: Their paths.
@@ -98,7 +98,7 @@ def _stamp(entry: os.DirEntry) -> tuple[int, int] | None:
   except PermissionError:
     raise PermissionError(denied(_closed(entry.path))) from None
   except OSError:
-    return 0, 0  # Reading the file will say what is wrong.
+    return 0, 0  # Reading the file will raise a better error.
   return status.st_size, status.st_mtime_ns
 
 
@@ -131,7 +131,7 @@ def _closed(path: str) -> str:
 
 
 def open_file(path: str) -> BinaryIO:
-  """Opens a file to read its bytes; PermissionError says what to do."""
+  """Opens a file to read its bytes; PermissionError says how to fix it."""
   try:
     return open(path, 'rb')
   except PermissionError:
@@ -139,7 +139,7 @@ def open_file(path: str) -> BinaryIO:
 
 
 def read_text(path: str) -> str:
-  """The text of a UTF-8 file; PermissionError says what to do."""
+  """The text of a UTF-8 file; PermissionError says how to fix it."""
   with open_file(path) as file:
     return file.read().decode('utf-8')
 

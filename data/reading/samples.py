@@ -59,7 +59,7 @@ class BadFile(ValueError):
 
 
 def key(split: str, sample: Sample) -> str:
-  """The name of a sample among those of all splits."""
+  """The name of a sample among all splits."""
   return f'{split}/{sample.name}'
 
 

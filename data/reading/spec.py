@@ -1,6 +1,6 @@
 """The description of a data set, which its module in `data.datasets` holds.
 
-Nothing here needs TensorFlow; what does is imported when it is used.
+Nothing here needs TensorFlow. Functions that need it import it themselves.
 """
 
 import dataclasses
@@ -74,12 +74,12 @@ class Packing(NamedTuple):
 
 
 class TfdsBuilder(NamedTuple):
-  """A builder of TFDS' own, and what it is to read in place of downloads.
+  """A builder of TFDS' own, and the folders that stand in for its downloads.
 
   Attributes:
     builder: The builder.
-    folder: Stands in for the unpacked downloads; '': it downloads them.
-    archives: Stands in for an unpacked archive inside another.
+    folder: In place of the unpacked downloads; '': it downloads them.
+    archives: In place of an unpacked archive inside another.
     left_out: Keys of examples that are not to be written.
   """
 
@@ -117,8 +117,8 @@ class Records(NamedTuple):
   Attributes:
     folder: Below TFDS' data directory, without the version.
     entries: The frames of a record's features.
-    builder: Makes TFDS' own builder, which writes into a data directory; reads
-      what is to be packed, or downloads it. None: TFDS has none, and
+    builder: Makes TFDS' own builder, which writes into a data directory and
+      downloads the files if there is no `Packing`. None: TFDS has none, and
       `data.tfds.builders.PackedSamples` writes the records.
     about: 'description', 'homepage', 'citation' and 'license', where TFDS does
       not have them.

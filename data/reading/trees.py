@@ -1,4 +1,4 @@
-"""What the listings of official directory trees share."""
+"""Steps that the listings of official directory trees share."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ def require_folders(
   Args:
     root: The root.
     names: The folders, which may hold a '/'.
-    expected: What the root must hold, for the message.
+    expected: The folders that the root must hold, for the message.
     is_root: Tells whether another folder is such a root, for the message.
 
   Raises:

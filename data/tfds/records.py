@@ -6,8 +6,8 @@ a `SplitIndex` like a folder's, and a run resumes at once wherever it was.
 
 import os
 
+from data.reading import paths, split_index
 from data.reading import spec as spec_lib
-from data.reading import split_index
 from panoptic import classes as classes_lib
 
 
@@ -75,13 +75,13 @@ def open_split(
 
 def find(spec: spec_lib.FileSpec, data_dir: str) -> str | None:
   """The folder of the newest packed version, if there is one."""
-  folder = os.path.join(data_dir, spec.records.folder)
-  if not data_dir or not os.path.isdir(folder):
+  if not data_dir or not paths.has_folders(data_dir, [spec.records.folder]):
     return None
+  folder = os.path.join(data_dir, spec.records.folder)
   versions = [
     version
-    for version in os.listdir(folder)
-    if os.path.exists(os.path.join(folder, version, 'dataset_info.json'))
+    for version in paths.folders(folder)
+    if paths.exists(os.path.join(folder, version, 'dataset_info.json'))
     and all(part.isdigit() for part in version.split('.'))
   ]
   if not versions:

@@ -117,6 +117,17 @@ def test_a_changed_label_file_is_read_again(tmp_path, name):
   assert after.segments[:, 3].sum() != 0
 
 
+def test_a_renamed_sequence_is_listed_anew(tmp_path):
+  trees.kitti_step(tmp_path)
+  before = _open('kitti_step', tmp_path, 'train')
+  for part in ('images', 'panoptic_maps'):
+    (tmp_path / part / 'train/0001').rename(tmp_path / part / 'train/0007')
+  after = _open('kitti_step', tmp_path, 'train')
+  assert before.sequences == ('0000', '0001')
+  assert after.sequences == ('0000', '0007')
+  assert after.names[-1] == '0007/000002.png'
+
+
 def test_a_changed_annotation_is_read_again(tmp_path):
   path = trees.coco(tmp_path)
   before = _open('panoptic_folder', tmp_path, 'val2017')
