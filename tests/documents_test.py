@@ -26,7 +26,7 @@ _TEXTS = {str(p.relative_to(_ROOT)): p.read_text() for p in _DOCUMENTS}
 
 @pytest.mark.parametrize('name', _TEXTS)
 def test_commands_name_experiments_and_fields_that_exist(name):
-  for line in _TEXTS[name].splitlines():
+  for line in _TEXTS[name].replace('\\\n', ' ').splitlines():
     overrides = re.findall(r'--params_override=["]?([^\s`"]+)', line)
     found = re.findall(r'--experiment=(\w+)', line)
     config = loading.load(found[0] if found else 'shapes')
@@ -36,6 +36,13 @@ def test_commands_name_experiments_and_fields_that_exist(name):
         for key in field.split('.'):
           assert hasattr(part, key), f'{name}: {field}'
           part = getattr(part, key)
+
+
+@pytest.mark.parametrize('name', _TEXTS)
+def test_commands_fit_on_a_screen(name):
+  for block in re.findall(r'```bash\n(.*?)```', _TEXTS[name], re.DOTALL):
+    for line in block.splitlines():
+      assert len(line) <= 100, f'{name}: {line}'
 
 
 @pytest.mark.parametrize('name', _TEXTS)
