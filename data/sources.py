@@ -30,8 +30,7 @@ def open_split(
   """
   if not root:
     raise ValueError(
-      f'data.dir is empty: set it to the folder of {spec.name}, which holds '
-      f'{spec.tree.layout}'
+      f'data.dir is empty: set it to the folder of {_expected(spec, "or")}'
     )
   root = os.path.expanduser(root)
   if (source or _find(spec, root)) == TFDS:
@@ -53,12 +52,17 @@ def _find(spec: spec_lib.FileSpec, root: str) -> str:
     return TFDS
   if not paths.exists(root):
     raise FileNotFoundError(
-      f'{root} does not exist: set data.dir to the folder of {spec.name}, '
-      f'which holds {spec.tree.layout}'
+      f'{root} does not exist: set data.dir to the folder of '
+      + _expected(spec, 'or')
     )
   raise FileNotFoundError(
-    f'{root} holds neither the official files of {spec.name} '
-    f'({spec.tree.layout}) nor TFDS records of them ({spec.records.folder}/): '
-    'set data.dir to the one or the other'
-    + paths.nearby(root, spec.tree.is_root)
+    f'{root} holds neither {_expected(spec, "nor")}: set data.dir to the '
+    'folder of the one or the other' + paths.nearby(root, spec.tree.is_root)
+  )
+
+
+def _expected(spec: spec_lib.FileSpec, conjunction: str) -> str:
+  return (
+    f'the official files of {spec.name} ({spec.tree.layout}) {conjunction} the '
+    f'records that python -m data.prepare --dataset={spec.name} writes'
   )

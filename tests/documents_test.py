@@ -75,7 +75,7 @@ def test_a_set_of_ones_own_passes_its_check_and_is_trained_on(
   monkeypatch.chdir(tmp_path)
   check.check('panoptic_folder', 'mine')
   overrides = re.findall(r'small --mode=inspect .*override=(\S+)', text)
-  assert len(overrides) == 2 and 'source=folder' in overrides[1]
+  assert len(overrides) == 2 and 'panoptic_folder' in overrides[1]
   config = loading.load('coco_panoptic_small', '', overrides[0])
   batch = next(iter(factory.create(config).train_dataset(0)))
   assert set(np.unique(batch['label_map'][..., 0])) == {0, 1, 2}

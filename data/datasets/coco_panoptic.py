@@ -48,27 +48,25 @@ def _entries(features: spec.Features) -> list[spec.Entry]:
   ]
 
 
-def _builder(data_dir: str, packing: spec.Packing | None):
+def _builder(data_dir: str, packing: spec.Packing | None) -> spec.TfdsBuilder:
   """TFDS' `coco/2017_panoptic`, from an official tree if there is one."""
   import tensorflow_datasets as tfds
-
-  from data.tfds import builders
 
   builder = tfds.object_detection.Coco(
     data_dir=data_dir, config='2017_panoptic'
   )
-  if packing is not None:
-    # The registered configuration must stay as it is.
-    config = copy.copy(builder.builder_config)
-    config.splits = [s for s in config.splits if s.images in packing.samples]
-    builder._builder_config = config
-    builders.feed(
-      builder,
-      packing.folder,
-      os.path.join(packing.folder, 'annotations'),
-      {os.path.basename(sample.image) for sample in packing.left_out},
-    )
-  return builder
+  if packing is None:
+    return spec.TfdsBuilder(builder)
+  # The registered configuration must stay as it is.
+  config = copy.copy(builder.builder_config)
+  config.splits = [s for s in config.splits if s.images in packing.samples]
+  builder._builder_config = config
+  return spec.TfdsBuilder(
+    builder,
+    packing.folder,
+    os.path.join(packing.folder, 'annotations'),
+    {os.path.basename(sample.image) for sample in packing.left_out},
+  )
 
 
 def _check_tree(folder: str) -> None:

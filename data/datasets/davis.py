@@ -127,15 +127,13 @@ def _entries(features: spec.Features) -> list[spec.Entry]:
   ]
 
 
-def _builder(data_dir: str, packing: spec.Packing | None):
+def _builder(data_dir: str, packing: spec.Packing | None) -> spec.TfdsBuilder:
   """TFDS' `davis/480p`, from an official tree if there is one."""
   import tensorflow_datasets as tfds
 
-  from data.tfds import builders
-
   builder = tfds.video.Davis(data_dir=data_dir, config='480p')
   if packing is None:
-    return builder
+    return spec.TfdsBuilder(builder)
   # The archive has a folder around the tree. Its lists of sequences lack the
   # ones that are left out, since the builder decodes all labels that it finds.
   builder.around = tempfile.TemporaryDirectory(prefix='davis')
@@ -154,8 +152,7 @@ def _builder(data_dir: str, packing: spec.Packing | None):
     with open(os.path.join(lists, f'{split}.txt'), 'w') as file:
       names = dict.fromkeys(sample.sequence for sample in kept)
       file.write(''.join(f'{name}\n' for name in names))
-  builders.feed(builder, around, around)
-  return builder
+  return spec.TfdsBuilder(builder, around, around)
 
 
 SPEC = spec.FileSpec(

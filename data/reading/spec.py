@@ -5,7 +5,7 @@ Nothing here needs TensorFlow; what does is imported when it is used.
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data.reading import samples
@@ -73,6 +73,22 @@ class Packing(NamedTuple):
   classes: classes_lib.ClassTable | None = None
 
 
+class TfdsBuilder(NamedTuple):
+  """A builder of TFDS' own, and what it is to read in place of downloads.
+
+  Attributes:
+    builder: The builder.
+    folder: Stands in for the unpacked downloads; '': it downloads them.
+    archives: Stands in for an unpacked archive inside another.
+    left_out: Keys of examples that are not to be written.
+  """
+
+  builder: Any
+  folder: str = ''
+  archives: str = ''
+  left_out: Collection[str] = ()
+
+
 class Tree(NamedTuple):
   """The official files of a data set.
 
@@ -101,9 +117,9 @@ class Records(NamedTuple):
   Attributes:
     folder: Below TFDS' data directory, without the version.
     entries: The frames of a record's features.
-    builder: Makes TFDS' own builder, which writes into a data directory.
-      Without `Packing` it downloads the files by itself. None: TFDS has none,
-      and `data.tfds.builders.PackedSamples` writes the records.
+    builder: Makes TFDS' own builder, which writes into a data directory; reads
+      what is to be packed, or downloads it. None: TFDS has none, and
+      `data.tfds.builders.PackedSamples` writes the records.
     about: 'description', 'homepage', 'citation' and 'license', where TFDS does
       not have them.
     how_to_get: How to fetch the official files by hand.
@@ -115,7 +131,7 @@ class Records(NamedTuple):
 
   folder: str
   entries: Callable[[Features], Sequence[Entry]] = packed_entries
-  builder: Callable[[str, Packing | None], Any] | None = None
+  builder: Callable[[str, Packing | None], TfdsBuilder] | None = None
   about: Mapping[str, str] = {}
   how_to_get: str = 'See docs/data.md.'
   splits: Mapping[str, str] = {}

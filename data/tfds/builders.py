@@ -4,8 +4,6 @@ Ours keep both files of a sample as they are, and the table of its segments,
 which the check has found or compared; `record_index` reads them.
 """
 
-from collections.abc import Collection
-
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -90,30 +88,22 @@ class PackedSamples(  # type: ignore[call-arg]
       )
 
 
-def feed(
-  builder: tfds.core.GeneratorBasedBuilder,
-  folder: str,
-  archives: str,
-  left_out: Collection[str] = (),
-) -> None:
-  """Makes a builder of TFDS' take its files from a folder.
-
-  Args:
-    builder: The builder.
-    folder: Stands in for the unpacked downloads.
-    archives: Stands in for an unpacked archive inside another.
-    left_out: Keys of examples that are not to be written.
-  """
+def feed(fed: spec_lib.TfdsBuilder) -> tfds.core.GeneratorBasedBuilder:
+  """Makes a builder of TFDS' take its files from a folder, if it has one."""
+  builder = fed.builder
+  if not fed.folder:
+    return builder
   generate = builder._generate_examples
 
   def kept(*args, **kwargs):
     for key, example in generate(*args, **kwargs):
-      if key not in left_out:
+      if key not in fed.left_out:
         yield key, example
 
   builder._generate_examples = kept
-  downloads = _Unpacked(folder, archives)
+  downloads = _Unpacked(fed.folder, fed.archives)
   builder._make_download_manager = lambda **kwargs: downloads
+  return builder
 
 
 class _Unpacked:
@@ -150,7 +140,7 @@ def make(
     ValueError: If there are no samples, and TFDS cannot download them.
   """
   if spec.records.builder is not None:
-    return spec.records.builder(data_dir, packing)
+    return feed(spec.records.builder(data_dir, packing))
   if packing is None:
     raise ValueError(
       f'--manual_dir is empty: {spec.name} cannot be downloaded by a program. '

@@ -5,6 +5,8 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -217,3 +219,19 @@ def test_coco_without_boxes_is_refused_before_it_is_packed(tmp_path):
   with pytest.raises(ValueError, match='segment 300 of image 20 has no bbox'):
     prepare.prepare('coco_panoptic', str(tmp_path / 'mine'), str(tmp_path))
   assert os.listdir(tmp_path) == ['mine']
+
+
+def test_the_last_line_says_how_to_use_the_records(tmp_path):
+  trees.cityscapes(tmp_path / 'official')
+  done = subprocess.run(
+    [sys.executable, '-m', 'data.prepare', '--dataset=cityscapes']
+    + [f'--manual_dir={tmp_path}/official', f'--data_dir={tmp_path}/data'],
+    check=True,
+    capture_output=True,
+    text=True,
+    cwd=pathlib.Path(prepare.__file__).parents[1],
+  )
+  assert done.stdout.splitlines()[-1].endswith(
+    'cityscapes_panoptic/1.0.0 is ready: --params_override='
+    f'data.name=cityscapes,data.dir={tmp_path}/data'
+  )

@@ -14,6 +14,7 @@ from PIL import Image
 from configs import base
 from data import pipeline, prepare, registry, video_pipeline
 from data.datasets import davis, kitti_step
+from data.reading import spec
 from data.tfds import builders
 
 
@@ -50,7 +51,8 @@ def test_folder_tfds_and_own_records_are_the_same(tmp_path):
   builder = tfds.object_detection.Coco(
     data_dir=str(tmp_path / 'tfds'), config='2017_panoptic'
   )
-  builders.feed(builder, str(root), str(root / 'annotations'))
+  fed = spec.TfdsBuilder(builder, str(root), str(root / 'annotations'))
+  builders.feed(fed)
   builder.download_and_prepare()
   for name in ('coco_panoptic', 'panoptic_folder'):
     prepare.prepare(name, str(root), str(tmp_path / 'own'))
