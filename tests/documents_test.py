@@ -24,9 +24,21 @@ _DOCUMENTS = [
 _TEXTS = {str(p.relative_to(_ROOT)): p.read_text() for p in _DOCUMENTS}
 
 
+def _commands(text):
+  """The lines of a text, continued ones joined, with shell variables filled."""
+  values, lines = {}, []
+  for line in text.replace('\\\n', ' ').splitlines():
+    for name, value in values.items():
+      line = line.replace(f'${name}', value)
+    if assigned := re.fullmatch(r'([A-Z]+)=(\S+)', line):
+      values[assigned[1]] = assigned[2]
+    lines.append(line)
+  return lines
+
+
 @pytest.mark.parametrize('name', _TEXTS)
 def test_commands_name_experiments_and_fields_that_exist(name):
-  for line in _TEXTS[name].splitlines():
+  for line in _commands(_TEXTS[name]):
     overrides = re.findall(r'--params_override=["]?([^\s`"]+)', line)
     found = re.findall(r'--experiment=(\w+)', line)
     config = loading.load(found[0] if found else 'shapes')
@@ -36,6 +48,13 @@ def test_commands_name_experiments_and_fields_that_exist(name):
         for key in field.split('.'):
           assert hasattr(part, key), f'{name}: {field}'
           part = getattr(part, key)
+
+
+@pytest.mark.parametrize('name', _TEXTS)
+def test_commands_fit_on_a_screen(name):
+  for block in re.findall(r'```bash\n(.*?)```', _TEXTS[name], re.DOTALL):
+    for line in block.splitlines():
+      assert len(line) <= 100, f'{name}: {line}'
 
 
 @pytest.mark.parametrize('name', _TEXTS)
@@ -67,7 +86,8 @@ def test_a_set_of_ones_own_passes_its_check_and_is_trained_on(
   assert names['entry'] == json.loads(described)['annotations'][0]
   monkeypatch.chdir(tmp_path)
   check.check('panoptic_folder', 'mine')
-  overrides = re.findall(r'small --mode=inspect .*override=(\S+)', text)
+  lines = '\n'.join(_commands(text))
+  overrides = re.findall(r'small --mode=inspect .*override=(\S+)', lines)
   assert len(overrides) == 2 and 'panoptic_folder' in overrides[1]
   config = loading.load('coco_panoptic_small', '', overrides[0])
   batch = next(iter(factory.create(config).train_dataset(0)))
