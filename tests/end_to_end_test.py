@@ -16,7 +16,9 @@ import tiny
 
 import main
 from configs import loading
-from tasks import panoptic, segments
+from panoptic import decode
+from tasks import images
+from tasks import scorer as scorer_lib
 from training import evaluator as evaluator_lib
 from training import state as state_lib
 from training import trainer as trainer_lib
@@ -25,7 +27,7 @@ _RATE = 3e-3
 _ROOT = pathlib.Path(main.__file__).parent
 
 
-class _Task(panoptic.Panoptic):
+class _Task(images.ImageTask):
   """Keeps what it scores."""
 
   def __init__(self, config):
@@ -41,10 +43,11 @@ class _Task(panoptic.Panoptic):
       columns = [outputs[name] for name in ('image_id', *names)]
       for image_id, label_map, *sizes in zip(*columns, strict=True):
         self.label_maps[int(image_id)] = label_map
-        self.segments[int(image_id)] = segments.as_map(
-          *panoptic.to_segments(
-            label_map, *sizes, self.config, self.eval_set.classes
-          )
+        self.segments[int(image_id)] = decode.decode(
+          label_map,
+          *sizes,
+          scorer_lib.rule(self.config),
+          self.eval_set.classes,
         )
       update(outputs)
 

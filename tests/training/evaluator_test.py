@@ -22,7 +22,7 @@ def test_all_examples_once_under_any_number_of_replicas(one_device, two_cpus):
     first, task.memories = task.memories, []
     evaluator.run = 3
     evaluator.evaluate(tf.constant(-1))
-    # The memory is handed on, and starts anew with the run's seed.
+    # The state is handed on, and starts anew with the run's seed.
     seed, batches = config.evaluation.seed, 1 + first[-1][1]
     assert batches > 1
     assert {run - seed for run, _ in first} == {0}

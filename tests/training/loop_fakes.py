@@ -133,20 +133,20 @@ class FakeTask:
 
     return tf.data.Dataset.range(batches).map(examples)
 
-  def first_memory(self, rows, seed):
+  def initial_state(self, rows, seed):
     return {'seed': seed, 'steps': tf.zeros([rows], tf.int32)}
 
-  def predict_step(self, model, batch, memory):
+  def predict_step(self, model, batch, state):
     error = model(batch['x'], training=False)[:, 0] - batch['y']
     outputs = {
       'error': error,
       'index': batch['index'],
       'valid': batch['valid'],
       'is_small': tf.abs(error) < 1.0,
-      'seed': tf.fill(tf.shape(error), memory['seed']),
-      'step': memory['steps'],
+      'seed': tf.fill(tf.shape(error), state['seed']),
+      'step': state['steps'],
     }
-    return outputs, {**memory, 'steps': memory['steps'] + 1}
+    return outputs, {**state, 'steps': state['steps'] + 1}
 
   def new_scorer(self, run=0):
     del run
