@@ -6,6 +6,8 @@ starts, any of them can be read by itself, so that packed data sets are read in
 any order, and from any step on, just as a folder is.
 """
 
+import zlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,6 +17,16 @@ SIZE = 'the size differs from the one in the annotation'
 
 _JPEG, _PNG = b'\xff\xd8\xff', b'\x89PNG'
 _JPEG_END, _PNG_END = b'\xff\xd9', b'IEND'
+# The difference in the checksums of headers of colour types 3 and 0; a CRC is
+# linear, so the rest of the header does not matter.
+_PALETTE_TO_GRAY = np.bitwise_xor(
+  *(
+    np.frombuffer(
+      zlib.crc32(bytes([0] * 13 + [kind] + [0] * 3)).to_bytes(4), 'B'
+    )
+    for kind in (3, 0)
+  )
+)
 
 
 class Reader:
@@ -110,6 +122,50 @@ def png_depth(content: tf.Tensor) -> tf.Tensor:
   """Bits a channel of a whole PNG: int32 scalar."""
   depth = tf.io.decode_raw(tf.strings.substr(content, 24, 1), tf.uint8)
   return tf.cast(depth[0], tf.int32)
+
+
+def decode_values(content: tf.Tensor) -> tf.Tensor:
+  """The values of a PNG with one channel, not the colours of its palette.
+
+  TensorFlow's decoder has no such option, but the values of a palette are
+  stored as those of a gray PNG are; so that is what the header is made to say.
+
+  Args:
+    content: A whole PNG with a palette, or a gray one, of 8 bits or fewer.
+
+  Returns:
+    uint8 `[rows, columns, 1]`, as Pillow reads it.
+  """
+  has_palette = tf.strings.substr(content, 25, 1) == b'\x03'
+  gray = tf.cond(
+    has_palette, lambda: _as_gray(content), lambda: tf.identity(content)
+  )
+  values = tf.io.decode_png(gray, channels=1)
+  # The decoder stretches gray of fewer bits to 0..255.
+  depth = png_depth(content)
+  stretch = tf.cast(255 // (2**depth - 1), tf.uint8)
+  return tf.cond(
+    (has_palette & (depth < 8)) | (depth == 1),
+    lambda: values // stretch,
+    lambda: values,
+  )
+
+
+def _as_gray(content: tf.Tensor) -> tf.Tensor:
+  """The same PNG with a header of colour type gray, and its checksum."""
+  checksum = tf.io.decode_raw(tf.strings.substr(content, 29, 4), tf.uint8)
+  checksum = tf.bitwise.bitwise_xor(checksum, _PALETTE_TO_GRAY)
+  every_byte = tf.constant([bytes([value]) for value in range(256)])
+  checksum = tf.gather(every_byte, tf.cast(checksum, tf.int32))
+  return tf.strings.join(
+    [
+      tf.strings.substr(content, 0, 25),
+      b'\x00',
+      tf.strings.substr(content, 26, 3),
+      tf.strings.reduce_join(checksum),
+      tf.strings.substr(content, 33, -1),
+    ]
+  )
 
 
 def decode_window(content: tf.Tensor, window: tf.Tensor) -> tf.Tensor:

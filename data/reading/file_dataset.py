@@ -97,8 +97,10 @@ class FileDataset:
       self._labels.name(index),
       png.DEPTH.format(encoding.bits),
     )
-    dtype = tf.uint16 if encoding.bits == 16 else tf.uint8
     with tf.control_dependencies([check]):
+      if (encoding.channels, encoding.bits) == (1, 8):
+        return byte_ranges.decode_values(content)
+      dtype = tf.uint16 if encoding.bits == 16 else tf.uint8
       return tf.io.decode_png(content, channels=encoding.channels, dtype=dtype)
 
   def _read(self, reader: byte_ranges.Reader, index: tf.Tensor):

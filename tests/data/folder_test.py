@@ -8,12 +8,13 @@ import shutil
 import numpy as np
 import pytest
 import shared
+import tensorflow as tf
 import trees
 from PIL import Image
 
 from data import folder, prepare, registry, verify
 from data.datasets import coco_categories
-from data.reading import samples
+from data.reading import file_dataset, samples
 from data.tfds import records
 from panoptic import png
 
@@ -277,3 +278,24 @@ def test_a_split_of_coco_without_pictures_is_left_out(tmp_path):
   # In a set of one's own it would be a folder with another name.
   with pytest.raises(FileNotFoundError, match='train2017 does not exist'):
     folder.list_splits(registry.get_files('panoptic_folder'), str(tmp_path))
+
+
+@pytest.mark.parametrize('bits', [2, 8])
+def test_labels_of_davis_are_the_values_of_its_palette(tmp_path, bits):
+  trees.davis(tmp_path)
+  for path in tmp_path.rglob('*.png'):
+    with Image.open(path) as image:
+      ids, palette = np.array(image), image.getpalette()
+    ids[ids == 255] = 3 if bits == 2 else 255
+    saved = Image.fromarray(ids).convert('P')
+    saved.putpalette(palette)
+    saved.save(path, bits=bits)
+  dataset = file_dataset.FileDataset(_open('davis', tmp_path, 'val'))
+  for index, image_id in enumerate(dataset.image_ids):
+    found = dataset.example(tf.constant(index, tf.int64))['label_map'][..., 1]
+    truth = dataset.ground_truth(image_id)
+    numbers = {s.id: found[truth.segment_ids == s.id] for s in truth.segments}
+    assert len(numbers) == (3 if bits == 2 else 2)
+    for pixels in numbers.values():
+      assert len(np.unique(pixels)) == 1 and pixels[0] > 0
+    assert not found[truth.segment_ids == 0].numpy().any()

@@ -13,7 +13,7 @@ from training import state as state_lib
 
 
 def _state(model, average):
-  return state_lib.State(
+  return state_lib.TrainState(
     step=tf.Variable(7, dtype=tf.int64),
     model=model,
     average=average,

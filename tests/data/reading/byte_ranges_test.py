@@ -101,3 +101,27 @@ def test_what_is_cut_short_is_not_whole(tmp_path, name):
   for length in (0, 1, 8, 30, len(content) // 2, len(content) - 9):
     assert not byte_ranges.is_whole(content[:length])
   assert not byte_ranges.is_whole(b'<html>' + content)
+
+
+@pytest.mark.parametrize('bits', [1, 2, 4, 8])
+def test_values_of_a_palette_are_not_its_colours(bits):
+  random = np.random.default_rng(bits)
+  ids = random.integers(0, 2**bits, [20, 37]).astype(np.uint8)
+  image = Image.fromarray(ids).convert('P')
+  image.putpalette(random.integers(0, 256, 3 * 2**bits, np.uint8).tobytes())
+  file = io.BytesIO()
+  image.save(file, 'PNG', bits=bits)
+  assert (file.getvalue()[24], file.getvalue()[25]) == (bits, 3)
+  values = byte_ranges.decode_values(tf.constant(file.getvalue()))
+  np.testing.assert_array_equal(values[..., 0], ids)
+
+
+@pytest.mark.parametrize('mode', ['L', '1'])
+def test_values_of_a_gray_png(mode):
+  ids = np.arange(12, dtype=np.uint8).reshape(3, 4)
+  image = Image.fromarray(ids if mode == 'L' else ids % 2 == 1)
+  file = io.BytesIO()
+  image.save(file, 'PNG')
+  values = byte_ranges.decode_values(tf.constant(file.getvalue()))
+  with Image.open(io.BytesIO(file.getvalue())) as read:
+    np.testing.assert_array_equal(values[..., 0], np.asarray(read))
