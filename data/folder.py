@@ -6,6 +6,7 @@ The first start lists the folder, checks it, and keeps an index of the split
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from data import verify
 from data.reading import index_file, paths, samples, split_index
 from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
-from panoptic import maps
 
 _VERSION = 1  # Of the index.
 
@@ -49,15 +49,15 @@ def open_split(
       [path for s in listed.samples for path in (s.image, s.labels)], root
     )
   arrays = index_file.load(root, name, stamp)
-  if arrays is not None:
-    content = _from_arrays(arrays, spec, root)
-  else:
+  stored = arrays is not None
+  if arrays is None:
     listed = listed or _checked(spec.tree.list_split(root, split))
-    content = _make(spec, split, listed)
+    arrays = _make(spec, root, split, listed)
+  content = _from_arrays(arrays, spec, root)
   if annotation:
     _require_files(root, annotation, content)
-  if arrays is None:
-    index_file.save(root, name, {**stamp, **_to_arrays(content, root)})
+  if not stored:
+    index_file.save(root, name, {**stamp, **arrays})
   return content
 
 
@@ -96,50 +96,41 @@ def _checked(listed: samples.Listing) -> samples.Listing:
 
 
 def _make(
-  spec: spec_lib.FileSpec, split: str, listed: samples.Listing
-) -> split_index.SplitIndex:
-  """The index of a listing, whose labels are read if there is no annotation."""
-  sizes: list[tuple[int, int]] = []
-  segments: list[Sequence[maps.Segment]] = []
+  spec: spec_lib.FileSpec, root: str, split: str, listing: samples.Listing
+) -> dict[str, np.ndarray]:
+  """The index of a listing, whose labels are read if there is no annotation.
+
+  Paths in it are relative, so that a folder may move.
+  """
+  listed = listing.samples
+  sizes: list[Any] = [sample.size for sample in listed]
+  segments: list[Any] = [sample.segments or () for sample in listed]
   if spec.tree.annotation is None:
     found = verify.check(
-      {split: listed.samples},
-      spec.encoding,
-      spec.find_segments,
-      decode_images=False,
+      {split: listed}, spec.encoding, spec.find_segments, decode_images=False
     )
-    for sample in listed.samples:
-      key = samples.key(split, sample)
-      sizes.append(found.sizes[key])
-      segments.append(found.segments[key])
-  else:
-    for sample in listed.samples:
-      sizes.append(sample.size or (0, 0))
-      segments.append(sample.segments or ())
-  classes = listed.classes or spec.classes
+    keys = [samples.key(split, sample) for sample in listed]
+    sizes = [found.sizes[key] for key in keys]
+    segments = [found.segments[key] for key in keys]
+  classes = listing.classes or spec.classes
   if classes is None:
     raise ValueError(f'{spec.name} and its folder have no class table: add one')
   splits, table = split_index.flatten(segments)
-  names, sequence = split_index.number_sequences(
-    [sample.sequence for sample in listed.samples]
+  sequences, sequence = split_index.number_sequences(
+    [sample.sequence for sample in listed]
   )
-  return split_index.SplitIndex(
-    classes=classes,
-    encoding=spec.encoding,
-    images=split_index.ByteRanges.whole_files(
-      [sample.image for sample in listed.samples]
-    ),
-    labels=split_index.ByteRanges.whole_files(
-      [sample.labels for sample in listed.samples]
-    ),
-    names=tuple(sample.name for sample in listed.samples),
-    image_ids=np.array([s.image_id for s in listed.samples], np.int64),
-    sizes=np.array(sizes, np.int32).reshape(-1, 2),
-    splits=splits,
-    segments=table,
-    sequences=names,
-    sequence=sequence,
-  )
+  return {
+    'classes': np.array(classes.to_json()),
+    'images': _relative([sample.image for sample in listed], root),
+    'labels': _relative([sample.labels for sample in listed], root),
+    'names': np.array([sample.name for sample in listed]),
+    'image_ids': np.array([sample.image_id for sample in listed], np.int64),
+    'sizes': np.array(sizes, np.int32).reshape(-1, 2),
+    'splits': splits,
+    'segments': table,
+    'sequences': np.array(sequences, str),
+    'sequence': np.zeros([0], np.int32) if sequence is None else sequence,
+  }
 
 
 def _require_files(
@@ -165,29 +156,10 @@ def _stamp(files: Sequence[str], root: str) -> dict[str, np.ndarray]:
   }
 
 
-def _to_arrays(
-  content: split_index.SplitIndex, root: str
-) -> dict[str, np.ndarray]:
-  """The arrays to be kept; paths are relative, so that a folder may move."""
-  sequence = content.sequence
-  return {
-    'classes': np.array(content.classes.to_json()),
-    'images': _relative(content.images.paths, root),
-    'labels': _relative(content.labels.paths, root),
-    'names': np.array(content.names),
-    'image_ids': content.image_ids,
-    'sizes': content.sizes,
-    'splits': content.splits,
-    'segments': content.segments,
-    'sequences': np.array(content.sequences, str),
-    'sequence': np.zeros([0], np.int32) if sequence is None else sequence,
-  }
-
-
 def _from_arrays(
   arrays: Mapping[str, np.ndarray], spec: spec_lib.FileSpec, root: str
 ) -> split_index.SplitIndex:
-  """The inverse of `_to_arrays`."""
+  """The split that an index describes."""
   images, labels = (
     split_index.ByteRanges.whole_files(
       [os.path.join(root, path) for path in arrays[part].tolist()]

@@ -12,7 +12,7 @@ under their name only when all of them are written.
 import os
 import shutil
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from absl import app, flags
 
@@ -77,22 +77,19 @@ def _prepare_tree(
   for key, reason in checked.bad.items():
     print(f'  {key}: {reason}', file=sys.stderr)
   left_out = with_whole_videos(splits, checked.bad)
-  packed: dict[str, list[samples.Sample]] = {}
-  for split, listed in splits.items():
-    packed[split] = [
-      sample._replace(segments=tuple(checked.segments[key]))
-      for sample in listed
-      if (key := samples.key(split, sample)) not in left_out
-    ]
-    if not packed[split]:
+  packed: dict[str, list[samples.Sample]] = {split: [] for split in splits}
+  out = []
+  for split, sample in _all(splits):
+    key = samples.key(split, sample)
+    if key in left_out:
+      out.append(sample)
+    else:
+      segments = tuple(checked.segments[key])
+      packed[split].append(sample._replace(segments=segments))
+  for split, listed in packed.items():
+    if not listed:
       raise ValueError(f'no image of {split} in {manual_dir} is good')
   _remove_leftovers(spec, data_dir)
-  out = [
-    sample
-    for split, listed in splits.items()
-    for sample in listed
-    if samples.key(split, sample) in left_out
-  ]
   packing = spec_lib.Packing(manual_dir, packed, out, classes)
   _write(spec, packing, data_dir)
   os.remove(journal)
@@ -139,47 +136,45 @@ def with_whole_videos(
   """The keys of bad samples, and of all frames of videos that have one."""
   videos = {
     (split, sample.sequence)
-    for split, listed in splits.items()
-    for sample in listed
+    for split, sample in _all(splits)
     if sample.sequence and samples.key(split, sample) in bad
   }
-  of_videos = {
+  return frozenset(bad).union(
     samples.key(split, sample)
-    for split, listed in splits.items()
-    for sample in listed
+    for split, sample in _all(splits)
     if (split, sample.sequence) in videos
-  }
-  return frozenset(of_videos.union(bad))
+  )
+
+
+def _all(
+  splits: Mapping[str, Sequence[samples.Sample]],
+) -> Iterator[tuple[str, samples.Sample]]:
+  """All samples, each with its split."""
+  for split, listed in splits.items():
+    for sample in listed:
+      yield split, sample
 
 
 def _common_classes(
   listings: Mapping[str, samples.Listing], folder: str
 ) -> classes_lib.ClassTable | None:
   """The class table of a folder, which its splits must share."""
-  (first, listing), *others = listings.items()
+  tables = [(split, listing.classes) for split, listing in listings.items()]
+  (first, classes), *others = tables
   for split, other in others:
-    if (
-      listing.classes
-      and other.classes
-      and listing.classes.categories != other.classes.categories
-    ):
+    if classes and other and classes.categories != other.categories:
       raise ValueError(
         f'the categories of {split} and {first} in {folder}/annotations '
         'differ: give all splits the same'
       )
-  return listing.classes
+  return classes
 
 
 def _require_room(
   splits: Mapping[str, Sequence[samples.Sample]], data_dir: str
 ) -> None:
   stamps = paths.stamps(
-    [
-      path
-      for listed in splits.values()
-      for sample in listed
-      for path in (sample.image, sample.labels)
-    ]
+    [path for _, s in _all(splits) for path in (s.image, s.labels)]
   )
   size = sum(stamp[0] for stamp in stamps if stamp)
   # Where TFDS shuffles, it writes everything twice.

@@ -50,7 +50,7 @@ def _find(spec: spec_lib.FileSpec, root: str) -> str:
     return FOLDER
   if packed:
     return TFDS
-  if not paths.exists(root):
+  if not os.path.exists(root):
     raise FileNotFoundError(
       f'{root} does not exist: set data.dir to the folder of '
       + _expected(spec, 'or')

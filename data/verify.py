@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import tqdm
 
@@ -95,7 +95,8 @@ def check(
       progress.update()
       if checked is not None:
         found.sizes[key], found.segments[key] = checked
-        _write_journal(file, [key, stamp, *checked])
+        if file:
+          file.write(json.dumps([key, stamp, *checked]) + '\n')
       elif skip_bad:
         found.bad[key] = reason
       else:
@@ -168,11 +169,6 @@ def summary(split: str, images: int, videos: int, crowds: Sequence[int]) -> str:
     + (f' in {videos} videos' if videos else '')
     + f', {len(crowds)} segments, {sum(crowds)} of them crowds'
   )
-
-
-def _write_journal(file: IO[str] | None, entry: list) -> None:
-  if file:
-    file.write(json.dumps(entry) + '\n')
 
 
 def _read_journal(path: str) -> dict[str, tuple]:

@@ -85,4 +85,6 @@ def check_maps(
   maps.check_map(truth.segment_ids, f'{where}, ground truth')
   if prediction is not None:
     maps.check_map(prediction.segment_ids, f'{where}, prediction')
-    maps.check_same_size(truth.segment_ids, prediction.segment_ids, where)
+    maps.check_same_size(
+      truth.segment_ids.shape, prediction.segment_ids.shape, where
+    )

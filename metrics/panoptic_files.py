@@ -13,12 +13,11 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from concurrent import futures
 from typing import Any, NamedTuple
 
 from absl import app, flags
 
-from metrics import panoptic_quality
+from metrics import metric, panoptic_quality
 from panoptic import classes, command_line, maps, png, segment_table
 
 _IMAGES_PER_TASK = 32  # Fixed, so that no figure depends on the workers.
@@ -132,8 +131,7 @@ def score(
     gt_folder: Its PNGs.
     pred_json: The result.
     pred_folder: Its PNGs.
-    workers: Threads (decoding runs outside the interpreter's lock). The
-      figures are the same whatever their number.
+    workers: Threads. The figures are the same whatever their number.
 
   Returns:
     As `PanopticQuality.details`.
@@ -166,15 +164,8 @@ def score(
     return part
 
   quality = panoptic_quality.PanopticQuality(categories)
-  with futures.ThreadPoolExecutor(workers) as pool:
-    starts = range(0, len(pairs), _IMAGES_PER_TASK)
-    try:
-      for part in pool.map(score_part, starts):
-        quality.merge(part)
-    except Exception:
-      pool.shutdown(cancel_futures=True)  # Report now, not at the end.
-      raise
-  return quality.details()
+  starts = range(0, len(pairs), _IMAGES_PER_TASK)
+  return metric.score_parts(quality, score_part, starts, workers).details()
 
 
 def _check_pairs(
@@ -189,11 +180,7 @@ def _check_pairs(
         image.segments, positions, f'{where}, {side}'
       )
     gt_size, pred_size = (png.size_of(i.png, png.COCO) for i in (gt, pred))
-    if gt_size != pred_size:
-      raise ValueError(
-        f'{where}: the ground truth is {list(gt_size)} and the prediction '
-        f'{list(pred_size)} pixels; resize the prediction to the ground truth'
-      )
+    maps.check_same_size(gt_size, pred_size, where)
 
 
 def format_table(result: Mapping[str, Any]) -> str:
@@ -206,27 +193,24 @@ def format_table(result: Mapping[str, Any]) -> str:
   return '\n'.join(lines)
 
 
+_PATHS = {
+  'gt_json': 'JSON of the ground truth.',
+  'gt_folder': 'PNG folder of the ground truth.',
+  'pred_json': 'JSON of the result.',
+  'pred_folder': 'PNG folder of the result.',
+}
+
+
 def _define_flags() -> None:
   # Not at import: other programs that use this module have their own flags.
-  for side, what in (('gt', 'ground truth'), ('pred', 'result')):
-    flags.DEFINE_string(f'{side}_json', None, f'JSON of the {what}.')
-    flags.DEFINE_string(f'{side}_folder', None, f'PNG folder of the {what}.')
+  for name, text in _PATHS.items():
+    flags.DEFINE_string(name, None, text, required=True)
   flags.DEFINE_integer('workers', os.cpu_count(), 'Threads.', lower_bound=1)
-  flags.mark_flags_as_required(
-    ['gt_json', 'gt_folder', 'pred_json', 'pred_folder']
-  )
 
 
 def _run() -> None:
-  values = flags.FLAGS
-  result = score(
-    values.gt_json,
-    values.gt_folder,
-    values.pred_json,
-    values.pred_folder,
-    values.workers,
-  )
-  print(format_table(result))
+  names = (*_PATHS, 'workers')
+  print(format_table(score(*(flags.FLAGS[name].value for name in names))))
 
 
 def main(argv: Sequence[str]) -> None:

@@ -124,11 +124,7 @@ def find_boundaries(ids: np.ndarray, count: int) -> Iterator[Boundaries]:
   radius = int(np.ceil(0.008 * np.linalg.norm(ids.shape)))
   for first in range(1, count + 1, _BITS):
     masks = min(count + 1 - first, _BITS)
-    dtype = next(
-      d
-      for d in (np.uint8, np.uint16, np.uint32, np.uint64)
-      if masks <= 8 * np.dtype(d).itemsize
-    )
+    dtype = np.min_scalar_type(2**masks - 1)
     table = np.zeros(256, dtype)
     bits = np.uint64(1) << np.arange(masks, dtype=np.uint64)
     table[first : first + masks] = bits

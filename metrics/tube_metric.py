@@ -45,7 +45,7 @@ def has_id(tubes: np.ndarray) -> np.ndarray:
   return tubes & _MAX_ID > 0
 
 
-class TubeMetric(abc.ABC):
+class TubeMetric(metric.Metric, abc.ABC):
   """Scores a stream of frames by the pixels that their tubes share.
 
   Attributes:
@@ -144,14 +144,6 @@ class TubeMetric(abc.ABC):
     metric.check_same_settings(self.name, self._settings, other._settings)
     self._tracker.merge(other._tracker)
     self._merge(other)
-
-  @abc.abstractmethod
-  def result(self) -> dict[str, float]:
-    """Returns the scores by name, in percent."""
-
-  @abc.abstractmethod
-  def details(self) -> dict[str, Any]:
-    """Returns all figures, from 0 to 1, in plain Python numbers."""
 
   @abc.abstractmethod
   def _add(self, shared: SharedPixels, sequence: str) -> None:

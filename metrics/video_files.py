@@ -13,10 +13,8 @@ Sequences and frames without ground truth are left out. Prints J&F for DAVIS;
 STQ and VPQ, with crowd as COCO and as DeepLab2 treat it, for KITTI-STEP.
 """
 
-import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent import futures
 from typing import Any, NamedTuple
 
 from absl import app, flags
@@ -42,36 +40,32 @@ class Format(NamedTuple):
   inner_frames_only: bool = False
 
 
-def _j_and_f(
-  task: str, table: classes.ClassTable, max_frames: int | None
-) -> metric.Metric:
-  del table
-  return j_and_f.JAndF(task, max_frames=max_frames)
+def _j_and_f(task: str) -> Callable[..., metric.Metric]:
+  return lambda table, max_frames: j_and_f.JAndF(task, max_frames=max_frames)
 
 
 def _stq_and_vpq(
   table: classes.ClassTable, max_frames: int | None
 ) -> metric.Metric:
-  make_vpq = functools.partial(
-    vpq.VideoPanopticQuality, table.categories, max_frames=max_frames
-  )
+  arguments: dict[str, Any] = {
+    'categories': table.categories,
+    'max_frames': max_frames,
+  }
   return tube_metric.Several(
     {
-      'STQ': stq.SegmentationTrackingQuality(
-        table.categories, max_frames=max_frames
+      'STQ': stq.SegmentationTrackingQuality(**arguments),
+      'VPQ': vpq.VideoPanopticQuality(**arguments),
+      'VPQ, crowd as segment': vpq.VideoPanopticQuality(
+        **arguments, crowd_is_segment=True
       ),
-      'VPQ': make_vpq(),
-      'VPQ, crowd as segment': make_vpq(crowd_is_segment=True),
     }
   )
 
 
 FORMATS = {
-  'davis_unsupervised': Format(
-    'davis', functools.partial(_j_and_f, 'unsupervised'), 'J&F'
-  ),
+  'davis_unsupervised': Format('davis', _j_and_f('unsupervised'), 'J&F'),
   'davis_semi_supervised': Format(
-    'davis', functools.partial(_j_and_f, 'semi-supervised'), 'J&F', True
+    'davis', _j_and_f('semi-supervised'), 'J&F', inner_frames_only=True
   ),
   'kitti_step': Format('kitti_step', _stq_and_vpq),
 }
@@ -130,14 +124,7 @@ def score(
     return part
 
   total = form.make(table, max_frames)
-  with futures.ThreadPoolExecutor(workers) as pool:
-    try:
-      for part in pool.map(score_sequence, clips):
-        total.merge(part)
-    except Exception:
-      pool.shutdown(cancel_futures=True)  # Report now, not at the end.
-      raise
-  details = total.details()
+  details = metric.score_parts(total, score_sequence, clips, workers).details()
   return {form.title: details} if form.title else details
 
 
@@ -192,15 +179,16 @@ def format_tables(results: Mapping[str, Any]) -> str:
 
 def _define_flags() -> None:
   # Not at import: other programs that use this module have their own flags.
-  flags.DEFINE_enum('format', None, list(FORMATS), 'Data set and task.')
-  flags.DEFINE_string('gt_folder', None, 'Ground truth.')
-  flags.DEFINE_string('pred_folder', None, 'The result.')
+  flags.DEFINE_enum(
+    'format', None, list(FORMATS), 'Data set and task.', required=True
+  )
+  flags.DEFINE_string('gt_folder', None, 'Ground truth.', required=True)
+  flags.DEFINE_string('pred_folder', None, 'The result.', required=True)
   flags.DEFINE_string('sequences', None, 'Text file of sequences; all if none.')
   flags.DEFINE_integer('workers', os.cpu_count(), 'Threads.', lower_bound=1)
   flags.DEFINE_integer(
     'max_frames', None, 'Allowed in one sequence; any number if not given.'
   )
-  flags.mark_flags_as_required(['format', 'gt_folder', 'pred_folder'])
 
 
 def _run() -> None:

@@ -106,10 +106,9 @@ def overlay(
   font = ImageFont.load_default(max(10, image.shape[0] // 40))
   category_of = {category.id: category for category in classes.categories}
   for segment in panoptic_map.segments:
-    y, x = _inner_point(segment_ids == segment.id)
     name = category_of[segment.category_id].name
     draw.text(
-      (x, y),
+      _inner_point(segment_ids == segment.id),
       f'{name} {segment.id}' if ids else name,
       fill='white',
       font=font,
@@ -148,7 +147,7 @@ def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
 
 
 def _inner_point(mask: np.ndarray) -> tuple[int, int]:
-  """A pixel of the mask that is near the middle of its widest row."""
+  """(x, y) of a pixel of the mask, near the middle of its widest row."""
   y = int(mask.sum(1).argmax())
   columns = np.flatnonzero(mask[y])
-  return y, int(columns[len(columns) // 2])
+  return int(columns[len(columns) // 2]), y

@@ -89,12 +89,11 @@ def check_map(segment_ids: np.ndarray, where: str) -> None:
 
 
 def check_same_size(
-  truth: np.ndarray, prediction: np.ndarray, where: str
+  truth: Sequence[int], prediction: Sequence[int], where: str
 ) -> None:
-  """Raises ValueError unless two maps `[h, w]` have one size."""
-  if truth.shape != prediction.shape:
+  """Raises ValueError unless the sizes (h, w) of two maps are the same."""
+  if truth != prediction:
     raise ValueError(
-      f'{where}: the ground truth is {list(truth.shape)} and the prediction '
-      f'{list(prediction.shape)} pixels; resize the prediction to the ground '
-      'truth'
+      f'{where}: the ground truth is {list(truth)} and the prediction '
+      f'{list(prediction)} pixels; resize the prediction to the ground truth'
     )

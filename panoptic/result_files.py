@@ -15,7 +15,7 @@ import json
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -43,14 +43,18 @@ class ResultWriter(Protocol):
 
   def close(self) -> None:
     """Completes the result; a second call does nothing."""
+    return  # A result of PNGs alone is complete as it is.
 
-  def __enter__(self) -> 'ResultWriter': ...
+  def __enter__(self) -> Self:
+    return self
 
-  def __exit__(self, error_type, error, traceback) -> None: ...
+  def __exit__(self, error_type, error, traceback) -> None:
+    if error_type is None:
+      self.close()
 
 
-class PngResults:
-  """A `ResultWriter` of one PNG for each image."""
+class PngResults(ResultWriter):
+  """A result of one PNG for each image."""
 
   def __init__(
     self,
@@ -76,18 +80,9 @@ class PngResults:
     path = self._folder / check_name(file_name, f'image {image_id}')
     png.write_ids(path, self._ids_of(prediction), self._encoding)
 
-  def close(self) -> None:
-    """Nothing is left to be written."""
 
-  def __enter__(self) -> 'PngResults':
-    return self
-
-  def __exit__(self, error_type, error, traceback) -> None:
-    self.close()
-
-
-class CocoResults:
-  """A `ResultWriter` of COCO's format.
+class CocoResults(ResultWriter):
+  """A result in COCO's format.
 
   Segments go to a temporary file as they come, so that a result of any length
   needs no memory.
@@ -123,7 +118,6 @@ class CocoResults:
     self._temporary = self._json.with_name(self._json.name + '.tmp')
     self._file = self._temporary.open('w', encoding='utf-8')
     self._file.write('{"annotations": [')
-    self._done = False
 
   def add(
     self, image_id: int, file_name: str, prediction: maps.PanopticMap
@@ -164,20 +158,15 @@ class CocoResults:
 
   def close(self) -> None:
     """Ends the JSON, which has its name from then on."""
-    if self._done:
+    if self._file.closed:
       return
     with self._file:
       self._file.write(f'], "categories": {json.dumps(self._categories)}}}')
     os.replace(self._temporary, self._json)
-    self._done = True
-
-  def __enter__(self) -> 'CocoResults':
-    return self
 
   def __exit__(self, error_type, error, traceback) -> None:
-    if error_type is None:
-      self.close()
-    else:
+    super().__exit__(error_type, error, traceback)
+    if error_type is not None:
       # The rest of the file may not fit on a full disk.
       with contextlib.suppress(OSError):
         self._file.close()

@@ -46,25 +46,17 @@ _CATEGORIES = (
 IGNORED = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30)
 
 _IMAGE, _LABELS = '_leftImg8bit.png', '_gtFine_instanceIds.png'
-_LAYOUT = 'leftImg8bit/ and gtFine/ of Cityscapes, both unpacked'
+_TREE = trees.TwoFolders(
+  'leftImg8bit',
+  'gtFine',
+  'leftImg8bit/ and gtFine/ of Cityscapes, both unpacked',
+)
 
 
 def class_table() -> classes_lib.ClassTable:
   """The 19 classes that are scored; category ids are the label ids."""
   return classes_lib.ClassTable(
     [classes_lib.Category(*row) for row in _CATEGORIES]
-  )
-
-
-def _is_root(folder: str) -> bool:
-  """Whether a folder holds the unpacked archives."""
-  return paths.has_folders(folder, ('leftImg8bit', 'gtFine'))
-
-
-def _splits(folder: str) -> list[str]:
-  """The splits whose images are there."""
-  return trees.splits_with_images(
-    folder, 'leftImg8bit', 'gtFine', ('train', 'val')
   )
 
 
@@ -76,9 +68,7 @@ def list_split(folder: str, split: str) -> samples.Listing:
       labels.
     PermissionError: If a folder may not be read.
   """
-  images, labels = trees.require_folders(
-    folder, (f'leftImg8bit/{split}', f'gtFine/{split}'), _LAYOUT, _is_root
-  )
+  images, labels = _TREE.folders_of(folder, split)
   of_images, of_labels = _stems(images, _IMAGE), _stems(labels, _LABELS)
   return samples.Listing(
     [
@@ -141,7 +131,7 @@ SPEC = spec.FileSpec(
   classes=class_table(),
   encoding=png.CITYSCAPES,
   find_segments=find_segments,
-  tree=spec.Tree(_LAYOUT, _is_root, _splits, list_split),
+  tree=spec.Tree(_TREE.layout, _TREE.is_root, _TREE.splits, list_split),
   records=spec.Records(
     'cityscapes_panoptic',
     how_to_get='Register at https://www.cityscapes-dataset.com, fetch '

@@ -38,9 +38,7 @@ def _entries(features: spec.Features) -> list[spec.Entry]:
       features['panoptic_image'][0],
       features['panoptic_image/filename'][0].decode(),
       features['image/id'][0],
-      '',
-      0,
-      [
+      segments=[
         maps.Segment(id_, _CLASSES.categories[label].id, crowd, area)
         for id_, label, crowd, area in zip(*columns, strict=True)
       ],

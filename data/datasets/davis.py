@@ -44,8 +44,9 @@ def _list_of(folder: str, split: str) -> str:
 
 def _sequences(folder: str, split: str) -> list[str]:
   """The names of a split's sequences, sorted."""
-  (path,) = trees.require_folders(
-    folder, (f'ImageSets/2017/{split}.txt',), _LAYOUT, _is_root
+  path = _list_of(folder, split)
+  paths.require(
+    path, f'the folder must hold {_LAYOUT}' + paths.nearby(folder, _is_root)
   )
   found = sorted(paths.read_text(path).split())
   for before, after in itertools.pairwise(found):
@@ -122,7 +123,7 @@ def _entries(features: spec.Features) -> list[spec.Entry]:
     features['video/frames'], features['video/segmentations'], strict=True
   )
   return [
-    spec.Entry(image, labels, f'{name}/{i:05d}.png', -1, name, i, None)
+    spec.Entry(image, labels, f'{name}/{i:05d}.png', -1, name, i)
     for i, (image, labels) in enumerate(pairs)
   ]
 

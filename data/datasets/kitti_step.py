@@ -21,7 +21,11 @@ from panoptic import maps, png, result_files
 
 _THINGS = ('person', 'car')
 _VOID = 255
-_LAYOUT = 'images/ and panoptic_maps/ of KITTI-STEP, each with train/ and val/'
+_TREE = trees.TwoFolders(
+  'images',
+  'panoptic_maps',
+  'images/ and panoptic_maps/ of KITTI-STEP, each with train/ and val/',
+)
 
 
 def class_table() -> classes_lib.ClassTable:
@@ -39,16 +43,6 @@ def class_table() -> classes_lib.ClassTable:
   )
 
 
-def _is_root(folder: str) -> bool:
-  return paths.has_folders(folder, ('images', 'panoptic_maps'))
-
-
-def _splits(folder: str) -> list[str]:
-  return trees.splits_with_images(
-    folder, 'images', 'panoptic_maps', ('train', 'val')
-  )
-
-
 def list_split(folder: str, split: str) -> samples.Listing:
   """The frames of a split, by sequence and number.
 
@@ -57,9 +51,7 @@ def list_split(folder: str, split: str) -> samples.Listing:
       image and its labels.
     PermissionError: If a folder may not be read.
   """
-  images, labels = trees.require_folders(
-    folder, (f'images/{split}', f'panoptic_maps/{split}'), _LAYOUT, _is_root
-  )
+  images, labels = _TREE.folders_of(folder, split)
   frames: list[samples.Sample] = []
   for sequence in _sequences(images, labels):
     frames += trees.frames(
@@ -160,7 +152,7 @@ SPEC = spec.FileSpec(
   classes=class_table(),
   encoding=png.KITTI_STEP,
   find_segments=find_segments,
-  tree=spec.Tree(_LAYOUT, _is_root, _splits, list_split),
+  tree=spec.Tree(_TREE.layout, _TREE.is_root, _TREE.splits, list_split),
   records=spec.Records(
     'kitti_step',
     how_to_get='Fetch the left colour images of the KITTI tracking benchmark '

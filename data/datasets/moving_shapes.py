@@ -50,10 +50,8 @@ class MovingShapes(shapes.Shapes):
     self.sequences = {
       f'{i:06d}': range(i * frames, (i + 1) * frames) for i in range(videos)
     }
-    objects = config.max_objects
-    self._fields |= {
-      name: (objects,) for name in ('passing', 'heading', 'speed', 'spin')
-    }
+    paths = ('passing', 'heading', 'speed', 'spin')
+    self._fields |= dict.fromkeys(paths, (config.max_objects,))
 
   def file_name(self, image_id: int) -> str:
     """The name of the frame in result files."""
@@ -76,14 +74,6 @@ class MovingShapes(shapes.Shapes):
     segments, classes, moved = scene
     image = self._image(segments, classes, moved, indices)
     return {'image': image, 'label_maps': label_maps, 'frame': frame}
-
-  def _render(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
-    loaded = self.load(indices)
-    return {
-      'image': loaded['image'],
-      'label_map': loaded['label_maps'][0],
-      'image_id': indices,
-    }
 
   def _frame(self, draws, t, ground):
     """The label map `[B, S, S, 2]` at frame t, and what `_image` needs."""

@@ -29,13 +29,11 @@ def annotation(folder: str, split: str) -> str:
     FileNotFoundError: If it, or a folder that belongs to it, is missing.
     PermissionError: If one may not be read.
   """
-  labels = os.path.join(folder, 'annotations', f'panoptic_{split}')
-  path = f'{labels}.json'
+  name = os.path.join('annotations', f'panoptic_{split}')
+  labels, path = (os.path.join(folder, n) for n in (name, f'{name}.json'))
 
   def is_root(place):
-    return paths.exists(
-      os.path.join(place, 'annotations', f'panoptic_{split}.json')
-    )
+    return os.path.exists(os.path.join(place, f'{name}.json'))
 
   for needed in (folder, path, os.path.join(folder, split), labels):
     paths.require(
@@ -51,7 +49,7 @@ def splits(folder: str) -> list[str]:
   if not paths.has_folders(folder, ('annotations',)):
     return []
   return [
-    name[len('panoptic_') : -len('.json')]
+    name.removeprefix('panoptic_').removesuffix('.json')
     for name in paths.listing(os.path.join(folder, 'annotations'))
     if name.startswith('panoptic_') and name.endswith('.json')
   ]
@@ -96,10 +94,7 @@ def list_split(folder: str, split: str) -> samples.Listing:
 
 def _segments(entry: Mapping[str, Any]) -> tuple[maps.Segment, ...]:
   """The segments of an annotation, whose ids must differ."""
-  segments = tuple(
-    maps.Segment(*[segment[key] for key in maps.Segment._fields])
-    for segment in entry['segments_info']
-  )
+  segments = tuple(map(maps.Segment.from_json, entry['segments_info']))
   if len({segment.id for segment in segments}) < len(segments):
     raise ValueError(
       f'the segment ids of image {entry["image_id"]} must differ from each '

@@ -76,10 +76,25 @@ class Shapes:
   ) -> dict[str, Any]:
     """Renders a batch of scenes; see `data.dataset`."""
     del past_frames
-    scenes = self.scenes(indices)
+    size, regions = self._config.size, self._config.stuff_regions
+    draws = self._draw(indices)
+    ground, stuff = self._ground(draws)  # Segments 1..regions.
+    top, things = self._objects(draws)  # Later segments, 0 for the ground.
+    segments = tf.where(top > 0, top + regions, ground)
+    classes = tf.concat([tf.zeros_like(stuff[:, :1]), stuff, things], axis=1)
+
+    image = self._image(segments, classes, draws, indices)
+
+    areas, ranks = instance_ids.rank_by_area(segments, classes.shape[1])
+    seen = areas >= MIN_VISIBLE_PIXELS
+    table = tf.stack([classes, ranks], axis=-1) * tf.cast(
+      seen[..., tf.newaxis], tf.int32
+    )
+    label_map = tf.gather(table, segments, batch_dims=1)
+    label_map = tf.ensure_shape(label_map, [None, size, size, 2])
     return {
-      'image': scenes['image'],
-      'label_maps': {0: scenes['label_map']},
+      'image': image,
+      'label_maps': {0: label_map},
       'frame': tf.zeros_like(indices),
     }
 
@@ -124,24 +139,10 @@ class Shapes:
     return f'{image_id:012d}.png'
 
   def _render(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
-    size, regions = self._config.size, self._config.stuff_regions
-    draws = self._draw(indices)
-    ground, stuff = self._ground(draws)  # Segments 1..regions.
-    top, things = self._objects(draws)  # Later segments, 0 for the ground.
-    segments = tf.where(top > 0, top + regions, ground)
-    classes = tf.concat([tf.zeros_like(stuff[:, :1]), stuff, things], axis=1)
-
-    image = self._image(segments, classes, draws, indices)
-
-    areas, ranks = instance_ids.rank_by_area(segments, classes.shape[1])
-    seen = areas >= MIN_VISIBLE_PIXELS
-    table = tf.stack([classes, ranks], axis=-1) * tf.cast(
-      seen[..., tf.newaxis], tf.int32
-    )
-    label_map = tf.gather(table, segments, batch_dims=1)
+    loaded = self.load(indices)
     return {
-      'image': image,
-      'label_map': tf.ensure_shape(label_map, [None, size, size, 2]),
+      'image': loaded['image'],
+      'label_map': loaded['label_maps'][0],
       'image_id': indices,
     }
 

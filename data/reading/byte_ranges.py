@@ -104,18 +104,14 @@ def is_whole(content: tf.Tensor) -> tf.Tensor:
 
 def size_of(content: tf.Tensor) -> tf.Tensor:
   """Rows and columns by the header of a whole JPEG or PNG: int32 `[2]`."""
+
+  def png():  # Width and height, the highest byte first.
+    header = tf.strings.substr(content, 16, 8)
+    return tf.io.decode_raw(header, tf.int32, little_endian=False)[::-1]
+
   return tf.cond(
-    is_jpeg(content),
-    lambda: tf.io.extract_jpeg_shape(content)[:2],
-    lambda: _png_size(content),
+    is_jpeg(content), lambda: tf.io.extract_jpeg_shape(content)[:2], png
   )
-
-
-def _png_size(content: tf.Tensor) -> tf.Tensor:
-  header = tf.io.decode_raw(tf.strings.substr(content, 16, 8), tf.uint8)
-  high_to_low = tf.constant([1 << 24, 1 << 16, 1 << 8, 1])
-  width_height = tf.reshape(tf.cast(header, tf.int32), [2, 4])
-  return tf.reduce_sum(width_height * high_to_low, axis=1)[::-1]
 
 
 def png_depth(content: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.reading import byte_ranges, split_index
-from panoptic import maps, png, runs
+from panoptic import maps, png
 
 IDS = 'the segment ids in the PNG and the annotation differ'
 
@@ -161,11 +161,9 @@ class FileDataset:
     Raises:
       InvalidArgumentError: If a file is broken or contradicts the annotation.
     """
-    window = tf.concat([[0, 0], self.sizes[index]], axis=0)
-    image, _ = self.lazy_example(index).image(window)
     label_map = self.label_map(self.label_pixels(index), index, complete=True)
     return {
-      'image': image,
+      'image': self._whole_image(index),
       'label_map': label_map,
       'image_id': self._ids[index],
     }
@@ -173,9 +171,11 @@ class FileDataset:
   def image(self, image_id: int) -> np.ndarray:
     """The image, uint8 `[h0, w0, 3]`; InvalidArgumentError if broken."""
     index = tf.constant(self._index_of[image_id], tf.int64)
+    return self._whole_image(index).numpy()
+
+  def _whole_image(self, index: tf.Tensor) -> tf.Tensor:
     window = tf.concat([[0, 0], self.sizes[index]], axis=0)
-    image, _ = self.lazy_example(index).image(window)
-    return image.numpy()
+    return self.lazy_example(index).image(window)[0]
 
   def ground_truth(self, image_id: int) -> maps.PanopticMap:
     """The segments of an image, crowds among them.
@@ -185,23 +185,21 @@ class FileDataset:
     """
     index, content = self._index_of[image_id], self._content
     name = content.labels.name(index)
+    segments = split_index.segments_of(content, index)
+
+    def find_segments(ids, areas):
+      del areas
+      if set(ids.tolist()) != {s.id for s in segments} - {maps.VOID}:
+        raise ValueError(IDS)
+      return segments
+
     try:
       ids = png.decode_ids(content.labels.read(index), content.encoding)
+      if ids.shape != tuple(content.sizes[index]):
+        raise ValueError(byte_ranges.SIZE)
+      return maps.from_label_ids(ids, find_segments)
     except ValueError as error:
       raise ValueError(f'{name}: {error}') from error
-    if ids.shape != tuple(content.sizes[index]):
-      raise ValueError(f'{name}: {byte_ranges.SIZE}')
-    start, end = content.splits[index : index + 2]
-    rows = content.segments[start:end]
-    found, _ = runs.areas(ids)
-    if set(found.tolist()) - {0} != set(rows[:, 0].tolist()) - {0}:
-      raise ValueError(f'{name}: {IDS}')
-    void, void_ids = None, rows[rows[:, 1] == 0, 0]
-    if void_ids.size:
-      void = np.isin(ids, void_ids)
-      ids = np.where(void, 0, ids)
-    segments = split_index.segments_of(content, index)
-    return maps.PanopticMap(ids, segments, void)
 
   def file_name(self, image_id: int) -> str:
     """The name of the label file, which result files share."""

@@ -5,7 +5,7 @@ All listing of data sets goes through here.
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 
@@ -28,11 +28,6 @@ def require(path: str, expected: str) -> None:
     raise FileNotFoundError(f'{path} does not exist: {expected}') from None
 
 
-def exists(path: str) -> bool:
-  """Whether there is a file or folder at `path`."""
-  return os.path.exists(path)
-
-
 def has_folders(root: str, names: Iterable[str]) -> bool:
   """Whether a folder has all folders of these names, which may hold a '/'."""
   return all(os.path.isdir(os.path.join(root, name)) for name in names)
@@ -53,15 +48,10 @@ def missing(files: Sequence[str]) -> list[str]:
 
   Lists each folder once, which is faster by far than asking for each file.
   """
-
-  @functools.cache
-  def names(folder):
-    return frozenset(e.name for e in _scan_if_there(folder))
-
   return [
     path
-    for path in files
-    if os.path.basename(path) not in names(os.path.dirname(path))
+    for path, entry in zip(files, _entries(files), strict=True)
+    if entry is None
   ]
 
 
@@ -78,16 +68,18 @@ def stamps(files: Sequence[str]) -> list[tuple[int, int] | None]:
   Raises:
     PermissionError: If a folder may not be entered.
   """
+  return [entry and _stamp(entry) for entry in _entries(files)]
+
+
+def _entries(files: Sequence[str]) -> Iterator[os.DirEntry | None]:
+  """The entry of each file in its folder; None where there is no file."""
 
   @functools.cache
-  def entries(folder):
+  def of_folder(folder):
     return {entry.name: entry for entry in _scan_if_there(folder)}
 
-  found = []
   for path in files:
-    entry = entries(os.path.dirname(path)).get(os.path.basename(path))
-    found.append(_stamp(entry) if entry else None)
-  return found
+    yield of_folder(os.path.dirname(path)).get(os.path.basename(path))
 
 
 def _stamp(entry: os.DirEntry) -> tuple[int, int] | None:

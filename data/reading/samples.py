@@ -84,8 +84,7 @@ def check(
     BadFile: If a file is missing, broken or of the wrong size, or if the ids
       are wrong.
   """
-  read_size = _whole_image_size if decode_image else _image_size
-  size = _at(sample.image, read_size, sample.image)
+  size = _at(sample.image, _image_size, sample.image, decode_image)
   if sample.size is not None and tuple(sample.size) != size:
     raise BadFile(
       f'{sample.image}: the size differs from the one in the annotation '
@@ -107,46 +106,34 @@ def check(
   return size, list(sample.segments)
 
 
-def _image_size(path: str) -> tuple[int, int]:
-  """Rows and columns by the header."""
+def _image_size(path: str, whole: bool) -> tuple[int, int]:
+  """Rows and columns by the header; with `whole`, all must be there."""
   with paths.open_file(path) as file:
+    content = file.read() if whole else b''
     try:
-      with Image.open(file) as image:
-        _check_format(image)
-        return image.height, image.width
+      with Image.open(io.BytesIO(content) if whole else file) as image:
+        # Some cameras' JPEGs hold a second image behind the first: MPO.
+        if image.format not in _FORMATS:
+          raise ValueError(
+            f'the image is a {image.format}; save it as JPEG or PNG'
+          )
+        size = image.height, image.width
+        if whole:
+          _require_whole(content)
+          # A JPEG of an eighth shows as well whether all of it is there.
+          image.draft(image.mode, (max(1, size[1] // 8), max(1, size[0] // 8)))
+          image.load()
     except (OSError, SyntaxError) as error:
       raise ValueError(png.BROKEN) from error
-
-
-def _whole_image_size(path: str) -> tuple[int, int]:
-  """Rows and columns of an image all of which is there."""
-  with paths.open_file(path) as file:
-    content = file.read()
-  try:
-    with Image.open(io.BytesIO(content)) as image:
-      _check_format(image)
-      _require_whole(content)
-      size = image.height, image.width
-      # A JPEG of an eighth shows as well whether all of it is there.
-      image.draft(image.mode, (max(1, size[1] // 8), max(1, size[0] // 8)))
-      image.load()
-  except (OSError, SyntaxError) as error:
-    raise ValueError(png.BROKEN) from error
   return size
-
-
-def _check_format(image: Image.Image) -> None:
-  # Some cameras' JPEGs hold a second image behind the first: MPO.
-  if image.format not in _FORMATS:
-    raise ValueError(f'the image is a {image.format}; save it as JPEG or PNG')
 
 
 def _require_whole(content: bytes) -> None:
   """Raises ValueError for cuts of a JPEG or PNG that Pillow lets pass."""
-  for head, end in _ENDS:
-    if content.startswith(head) and end in content:
-      return
-  raise ValueError(png.BROKEN)
+  if not any(
+    content.startswith(head) and end in content for head, end in _ENDS
+  ):
+    raise ValueError(png.BROKEN)
 
 
 def _read_labels(path: str, encoding: png.Encoding) -> np.ndarray:
@@ -175,11 +162,10 @@ def _compare(
   """The annotation's segments must be those of the labels."""
   found = dict(zip(values.tolist(), areas.tolist(), strict=True))
   annotated = {segment.id for segment in segments}
-  for these, those, where, other in (
-    (found.keys(), annotated, 'in the PNG', 'in the annotation'),
-    (annotated, found.keys(), 'in the annotation', 'in the PNG'),
+  for lacking, where, other in (
+    (sorted(found.keys() - annotated), 'in the PNG', 'in the annotation'),
+    (sorted(annotated - found.keys()), 'in the annotation', 'in the PNG'),
   ):
-    lacking = sorted(these - those)
     if lacking:
       raise BadFile(
         f'{path}: segment {lacking[0]} is {where} but not {other} '

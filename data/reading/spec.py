@@ -30,10 +30,10 @@ class Entry(NamedTuple):
   image: bytes
   labels: bytes
   name: str
-  image_id: int
-  sequence: str
-  frame: int
-  segments: Sequence[maps.Segment] | None
+  image_id: int = -1
+  sequence: str = ''
+  frame: int = 0
+  segments: Sequence[maps.Segment] | None = None
 
 
 Features = Mapping[str, Any]  # Lists of values, by the feature's name.

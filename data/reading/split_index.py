@@ -159,6 +159,6 @@ def label_table(content: SplitIndex) -> tuple[np.ndarray, np.ndarray]:
 
 
 def segments_of(content: SplitIndex, index: int) -> list[maps.Segment]:
-  """The segments of a frame, crowds among them; void is none."""
+  """The segments of a frame, crowds and void among them."""
   rows = content.segments[content.splits[index] : content.splits[index + 1]]
-  return [maps.Segment(*row) for row in rows.tolist() if row[1] > 0]
+  return [maps.Segment(*row) for row in rows.tolist()]

@@ -2,52 +2,65 @@
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from data.reading import paths, samples
 
+_SPLITS = ('train', 'val')
 
-def require_folders(
-  root: str, names: Sequence[str], expected: str, is_root
-) -> list[str]:
-  """The paths of folders within a data set's root.
 
-  Args:
-    root: The root.
-    names: The folders, which may hold a '/'.
-    expected: The folders that the root must hold, for the message.
-    is_root: Tells whether another folder is such a root, for the message.
+class TwoFolders(NamedTuple):
+  """A tree of `<images>/<split>` and `<labels>/<split>`, of train and val.
 
-  Raises:
-    FileNotFoundError: If one does not exist.
-    PermissionError: If one may not be read.
+  Attributes:
+    images: The folder of the images.
+    labels: The folder of the labels.
+    layout: The folders that the root must hold, for messages.
   """
-  found = [os.path.join(root, name) for name in names]
-  for folder in found:
-    paths.require(
-      folder, f'the folder must hold {expected}' + paths.nearby(root, is_root)
-    )
-  return found
 
+  images: str
+  labels: str
+  layout: str
 
-def splits_with_images(
-  root: str, images: str, labels: str, splits: Sequence[str]
-) -> list[str]:
-  """The splits that have `<images>/<split>`; the first one if none has.
+  def is_root(self, folder: str) -> bool:
+    """Whether a folder is the root of such a tree."""
+    return paths.has_folders(folder, (self.images, self.labels))
 
-  A split that has labels alone is named on the error stream.
-  """
-  found = []
-  for split in splits:
-    if paths.has_folders(root, [f'{images}/{split}']):
-      found.append(split)
-    elif paths.has_folders(root, [f'{labels}/{split}']):
-      print(
-        f'{split} is left out: {root} has {labels}/{split}, but no '
-        f'{images}/{split}',
-        file=sys.stderr,
+  def splits(self, root: str) -> list[str]:
+    """The splits that have images; the first one if none has.
+
+    A split that has labels alone is named on the error stream.
+    """
+    found = []
+    for split in _SPLITS:
+      images, labels = f'{self.images}/{split}', f'{self.labels}/{split}'
+      if paths.has_folders(root, [images]):
+        found.append(split)
+      elif paths.has_folders(root, [labels]):
+        print(
+          f'{split} is left out: {root} has {labels}, but no {images}',
+          file=sys.stderr,
+        )
+    return found or list(_SPLITS[:1])
+
+  def folders_of(self, root: str, split: str) -> list[str]:
+    """The paths of a split's images and labels.
+
+    Raises:
+      FileNotFoundError: If one does not exist.
+      PermissionError: If one may not be read.
+    """
+    found = [
+      os.path.join(root, part, split) for part in (self.images, self.labels)
+    ]
+    for folder in found:
+      paths.require(
+        folder,
+        f'the folder must hold {self.layout}'
+        + paths.nearby(root, self.is_root),
       )
-  return found or list(splits[:1])
+    return found
 
 
 def frames(

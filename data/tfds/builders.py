@@ -38,11 +38,9 @@ class PackedSamples(  # type: ignore[call-arg]
     segment = {name: np.int64 for name in maps.Segment._fields}
     metadata = None
     if self._packing.classes is not None:
+      categories = self._packing.classes.categories
       metadata = tfds.core.MetadataDict(
-        categories=[
-          [c.id, c.name, c.color, c.isthing]
-          for c in self._packing.classes.categories
-        ]
+        categories=[[c.id, c.name, c.color, c.isthing] for c in categories]
       )
     return tfds.core.DatasetInfo(
       builder=self,
@@ -74,18 +72,10 @@ class PackedSamples(  # type: ignore[call-arg]
 
   def _generate_examples(self, listed):
     for sample in listed:
-      yield (
-        sample.name,
-        {
-          'image': sample.image,
-          'labels': sample.labels,
-          'name': sample.name,
-          'image_id': sample.image_id,
-          'sequence': sample.sequence,
-          'frame': sample.frame,
-          'segments': [segment._asdict() for segment in sample.segments],
-        },
-      )
+      example = sample._asdict()
+      del example['size']  # The image states it.
+      example['segments'] = [segment._asdict() for segment in sample.segments]
+      yield sample.name, example
 
 
 def feed(fed: spec_lib.TfdsBuilder) -> tfds.core.GeneratorBasedBuilder:

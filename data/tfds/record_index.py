@@ -62,23 +62,16 @@ def _make_index(
   for number, path in enumerate(files):
     for start, record in _records(path):
       for entry in spec.records.entries(_features(record)):
-        size, of_frame = _describe(spec, entry, path)
+        row = {**entry._asdict(), 'shard': number}
+        row['size'], of_frame = _describe(spec, entry, path)
+        del row['segments']
         segments.append(of_frame)
-        rows.append(
-          {
-            'shard': number,
-            # Protocol buffers keep bytes as they are and in one piece.
-            'image_start': start + record.index(entry.image),
-            'image_length': len(entry.image),
-            'labels_start': start + record.index(entry.labels),
-            'labels_length': len(entry.labels),
-            'name': entry.name,
-            'image_id': entry.image_id,
-            'sequence': entry.sequence,
-            'frame': entry.frame,
-            'size': size,
-          }
-        )
+        for part in ('image', 'labels'):
+          content = row.pop(part)
+          # Protocol buffers keep bytes as they are and in one piece.
+          row[f'{part}_start'] = start + record.index(content)
+          row[f'{part}_length'] = len(content)
+        rows.append(row)
   if not rows:
     raise ValueError(f'{files[0]} and the other shards hold no image')
   index = {key: np.array([row[key] for row in rows]) for key in rows[0]}

@@ -81,7 +81,7 @@ def find(spec: spec_lib.FileSpec, data_dir: str) -> str | None:
   versions = [
     version
     for version in paths.folders(folder)
-    if paths.exists(os.path.join(folder, version, 'dataset_info.json'))
+    if os.path.exists(os.path.join(folder, version, 'dataset_info.json'))
     and all(part.isdigit() for part in version.split('.'))
   ]
   if not versions:

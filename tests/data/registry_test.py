@@ -190,7 +190,7 @@ SPEC = spec.FileSpec(
   ],
   tree=spec.Tree(
     'lists <split>.list of toys',
-    lambda folder: paths.exists(os.path.join(folder, 'train.list')),
+    lambda folder: os.path.exists(os.path.join(folder, 'train.list')),
     lambda folder: ['train', 'validation'],
     list_split,
   ),
