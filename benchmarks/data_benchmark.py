@@ -17,33 +17,28 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from absl import app, flags
 
 _WHAT = ('bare decoding', 'training', 'evaluation')
 
 
-def experiment(
-  name: str, folder: str, source: str, size: Sequence[int], batch_size: int
-):
+def experiment(data: Mapping[str, Any], size: Sequence[int], batch_size: int):
   """The experiment to measure, with the augmentation of COCO's first stage.
 
   It is the most costly of the recipes.
 
   Args:
-    name: `data.name`.
-    folder: `data.dir`.
-    source: `data.source`; '' lets the content of `folder` decide.
+    data: Fields of `data`, of which `name` and `dir` are needed.
     size: Height and width of the inputs; masks have half of them.
     batch_size: Of training and evaluation.
   """
   from configs import base
 
   config = base.Experiment()
-  config.data.name, config.data.dir = name, folder
-  config.data.source = source
+  config.data.override(dict(data))
   config.data.augmentation = base.Augmentation(
     scale_jitter=(1.0, 3.0), color_jitter=1.0
   )
@@ -150,14 +145,9 @@ def _measure_here(values) -> dict[str, float]:
   cores = len(os.sched_getaffinity(0))
   tf.config.threading.set_inter_op_parallelism_threads(cores)
   tf.config.threading.set_intra_op_parallelism_threads(cores)
-  config = experiment(
-    values.dataset,
-    values.dir,
-    values.source,
-    [int(side) for side in values.size],
-    values.batch_size,
-  )
-  config.data.cache = values.cache
+  data = {key: values[key].value for key in ('dir', 'source', 'cache')}
+  data['name'] = values.dataset
+  config = experiment(data, [int(n) for n in values.size], values.batch_size)
   return measure(config, values.split, values.one, values.seconds)
 
 
@@ -178,12 +168,12 @@ def main(argv) -> None:
     for _ in range(values.rounds):
       for what in _WHAT:
         found[what].append(_in_process(what, cores))
-    bare = statistics.median(run['rate'] for run in found[_WHAT[0]])
-    for what, runs in found.items():
-      rate, memory, own = (
-        statistics.median(run[key] for run in runs)
-        for key in ('rate', 'memory', 'own')
-      )
+    medians = {
+      what: [statistics.median(run[key] for run in runs) for key in runs[0]]
+      for what, runs in found.items()
+    }
+    bare, *_ = medians[_WHAT[0]]
+    for what, (rate, memory, own) in medians.items():
       print(
         f'{cores:5d}  {what:14s}  {rate:10.1f}  {100 * rate / bare:6.0f} %'
         f'  {memory:9.0f}  {own:10.0f}',

@@ -10,18 +10,16 @@ package is not installed are left out. All must agree on PQ.
 
 import contextlib
 import io
-import json
 import os
 import pathlib
-import statistics
 import tempfile
-import time
 
 import numpy as np
 from absl import app, flags
 
-from metrics import panoptic_quality
-from panoptic import classes, maps, png, result_files
+from benchmarks import timing
+from metrics import panoptic_files, panoptic_quality
+from panoptic import classes, maps, result_files
 
 _IMAGES = flags.DEFINE_integer('images', 30, 'Number of images.', lower_bound=1)
 _SPECKLE = flags.DEFINE_float(
@@ -30,6 +28,7 @@ _SPECKLE = flags.DEFINE_float(
 
 _HEIGHT, _WIDTH, _SEGMENTS = 480, 640, 12
 _ROUNDS = 3
+_SIDES = ('gt', 'pred')
 _CATEGORIES = [
   classes.Category(i, f'category {i}', i <= 6) for i in range(1, 13)
 ]
@@ -103,8 +102,7 @@ class OfficialCoco:
       self._sum += self._evaluation.pq_compute_single_core(
         0,
         [(gt, pred)],
-        self._folder / 'gt',
-        self._folder / 'pred',
+        *(self._folder / side for side in _SIDES),
         self._categories,
       )
 
@@ -112,17 +110,16 @@ class OfficialCoco:
     return self._sum.pq_average(self._categories, None)[0]['pq']
 
 
-def _write(folder: pathlib.Path, pairs) -> dict[str, list]:
-  annotations = {}
-  for side, name in enumerate(('gt', 'pred')):
-    json_path = folder / f'{name}.json'
-    with result_files.CocoResults(
-      folder / name, json_path, _CATEGORIES
-    ) as writer:
+def _write(folder: pathlib.Path, pairs) -> dict[str, dict]:
+  """Writes both sides of all pairs; returns the content of their JSONs."""
+  contents = {}
+  for side, name in enumerate(_SIDES):
+    path = folder / f'{name}.json'
+    with result_files.CocoResults(folder / name, path, _CATEGORIES) as writer:
       for i, pair in enumerate(pairs):
         writer.add(i, f'{i}.png', pair[side])
-    annotations[name] = json.loads(json_path.read_text())['annotations']
-  return annotations
+    contents[name] = panoptic_files.read_json(path)
+  return contents
 
 
 def _optional(make):
@@ -137,35 +134,22 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
   """Runs all methods and prints the table."""
   rng = np.random.default_rng(0)
   pairs = [make_pair(rng, speckle) for _ in range(images)]
-  annotations = _write(folder, pairs)
-  listed = {
-    side: [
-      [maps.Segment.from_json(s) for s in image['segments_info']]
-      for image in images_of_side
-    ]
-    for side, images_of_side in annotations.items()
-  }
+  contents = _write(folder, pairs)
+  files = [
+    panoptic_files.read_annotations(content, f'{side}.json', folder / side)
+    for side, content in contents.items()
+  ]
   in_memory = panoptic_quality.PanopticQuality(_CATEGORIES)
   from_files = panoptic_quality.PanopticQuality(_CATEGORIES)
   models = _optional(OfficialModels)
   coco = _optional(lambda: OfficialCoco(folder))
 
   def decode(i):
-    return [
-      png.read_ids(folder / side / f'{i}.png', png.COCO)
-      for side in ('gt', 'pred')
-    ]
-
-  def score_files(i):
-    truth, prediction = (
-      maps.PanopticMap(ids, listed[side][i])
-      for ids, side in zip(decode(i), ('gt', 'pred'), strict=True)
-    )
-    from_files.update(truth, prediction)
+    return [images_of_side[i].read() for images_of_side in files]
 
   methods = {
     'ours, in memory': lambda i: in_memory.update(*pairs[i]),
-    'ours, from files': score_files,
+    'ours, from files': lambda i: from_files.update(*decode(i)),
     'ours, decoding the two PNGs alone': decode,
   }
   if models:
@@ -175,28 +159,20 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
     )
   if coco:
     methods['panopticapi, from files'] = lambda i: coco.update(
-      annotations['gt'][i], annotations['pred'][i]
+      *(contents[side]['annotations'][i] for side in _SIDES)
     )
-  times: dict[str, list[float]] = {name: [] for name in methods}
-  for name, method in _ROUNDS * list(methods.items()):
-    for i in range(images):
-      start = time.perf_counter()
-      method(i)
-      times[name].append(1e3 * (time.perf_counter() - start))
-  medians = {name: statistics.median(t) for name, t in times.items()}
+  medians = timing.median_times(methods, [(i,) for i in range(images)], _ROUNDS)
   for name, median in medians.items():
     print(f'{name:36}{median:8.2f} ms/image')
   ours = in_memory.details()['All']['pq']
-  if models:
-    ratio = (
-      medians['tf-models-official, in memory'] / medians['ours, in memory']
-    )
-    print(f'in memory, tf-models-official / ours: {ratio:.1f}')
-    np.testing.assert_allclose(models.pq(), ours, rtol=1e-9)
-  if coco:
-    ratio = medians['panopticapi, from files'] / medians['ours, from files']
-    print(f'from files, panopticapi / ours: {ratio:.1f}')
-    np.testing.assert_allclose(coco.pq(), ours, rtol=1e-9)
+  for other, name, where in (
+    (models, 'tf-models-official', 'in memory'),
+    (coco, 'panopticapi', 'from files'),
+  ):
+    if other:
+      ratio = medians[f'{name}, {where}'] / medians[f'ours, {where}']
+      print(f'{where}, {name} / ours: {ratio:.1f}')
+      np.testing.assert_allclose(other.pq(), ours, rtol=1e-9)
   np.testing.assert_allclose(from_files.details()['All']['pq'], ours, rtol=0)
   print(f'PQ {100 * ours:.2f}, the same by all')
 

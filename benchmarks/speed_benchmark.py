@@ -24,7 +24,7 @@ from official.modeling import hyperparams
 
 from configs import base, shapes  # noqa: F401 (registers the experiment)
 from models import pix2seq_d
-from training import ema
+from training import ema, state
 from training import optimizer as optimizer_lib
 
 _MODEL_OF = flags.DEFINE_string(
@@ -166,15 +166,14 @@ def training_step(
   """A graph of loss, gradients, clip, AdamW and averages."""
   c = model.config
   image = tf.random.uniform([batch, *c.image_size, 3])
-  limits = tf.constant([c.num_classes, c.max_instances])
-  label_map = tf.random.uniform(
-    [batch, *c.mask_size, 2], 0, tf.reduce_min(limits), tf.int32
-  )
+  limit = min(c.num_classes, c.max_instances)
+  label_map = tf.random.uniform([batch, *c.mask_size, 2], 0, limit, tf.int32)
   seeds = tf.zeros([batch, 2], tf.int64)
   average = pix2seq_d.Pix2SeqD(c)
   average.build_weights()
   variables = model.trainable_variables
-  optimizer = optimizer_lib.AdamW(experiment.optimizer, variables)
+  config = experiment.optimizer
+  optimizer = optimizer_lib.AdamW(config, variables)
   step = tf.constant(0, tf.int64)
 
   @tf.function(autograph=False)
@@ -185,12 +184,10 @@ def training_step(
       tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)
     ]
     norm = tf.linalg.global_norm(gradients)
-    gradients = optimizer_lib.clip(
-      gradients, norm, experiment.optimizer.clip_norm
-    )
-    rate = tf.constant(experiment.optimizer.learning_rate)
+    gradients = optimizer_lib.clip(gradients, norm, config.clip_norm)
+    rate = tf.constant(config.learning_rate)
     optimizer.apply(variables, gradients, rate, step)
-    ema.update(model, average, ema.decay(experiment.optimizer, step))
+    ema.update(model, average, ema.decay(config, step))
     return loss
 
   return update
@@ -232,22 +229,19 @@ def main(argv) -> None:
   batch, runs, steps = _BATCH_SIZE.value, _RUNS.value, _STEPS.value
   float32_rates = None
   for precision in sorted(_PRECISIONS.value, reverse=True):
-    half = precision == 'bfloat16'
     rates = peaks(tf.dtypes.as_dtype(precision), _PEAK_SCALE.value, runs)
     print(
       f'{precision} peaks: '
       + ', '.join(f'{p} {r / 1e9:.0f} GFLOP/s' for p, r in rates.items())
     )
-    tf_keras.mixed_precision.set_global_policy(
-      'mixed_bfloat16' if half else 'float32'
-    )
+    tf_keras.mixed_precision.set_global_policy(state.POLICIES[precision])
     model = pix2seq_d.Pix2SeqD(experiment.model)
     model.build_weights()
     size = sum(math.prod(v.shape) for v in model.trainable_variables)
     print(f'{precision}, {size / 1e6:.1f} M weights, batch {batch}')
     encoding = sampling(model, batch, base.Sampler(steps=steps))
-    encoder_flops = count_flops(encoding.get_concrete_function().graph, 0)
-    all_flops = count_flops(encoding.get_concrete_function().graph, 1)
+    graph = encoding.get_concrete_function().graph
+    encoder_flops, all_flops = (count_flops(graph, n) for n in (0, 1))
     print(
       f'  once {encoder_flops / 1e9:.1f} GFLOP, '
       f'a step {(all_flops - encoder_flops) / 1e9:.1f} GFLOP'
@@ -255,7 +249,7 @@ def main(argv) -> None:
     args = (steps, runs, rates, float32_rates)
     report(f'sampling, {steps} steps', encoding, *args)
     report('training step', training_step(model, batch, experiment), *args)
-    if not half:
+    if precision == 'float32':
       float32_rates = rates
     del model, encoding
     gc.collect()

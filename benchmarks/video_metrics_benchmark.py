@@ -12,14 +12,14 @@ machine hardly counts. Both must agree on all figures.
 """
 
 import collections
-import statistics
 import time
 
 import cv2  # Comes with tf-models-official.
 import numpy as np
 from absl import app, flags
 
-from metrics import region_boundary, stq, tube_metric, vpq
+from benchmarks import timing
+from metrics import region_boundary, registry, stq, vpq
 from panoptic import classes, maps
 
 _FRAMES = flags.DEFINE_integer('frames', 3, 'Frames a method.', lower_bound=1)
@@ -82,14 +82,12 @@ def kitti_frames(shape, count: int, rng) -> list:
 
 def panoptic_map(labels: np.ndarray) -> maps.PanopticMap:
   """The map of labels class * divisor + instance; ids are labels plus one."""
+  ids = np.where(labels < _VOID * _DIVISOR, labels + 1, 0)
   segments = [
-    maps.Segment(label + 1, label // _DIVISOR + 1)
-    for label in np.unique(labels).tolist()
-    if label < _VOID * _DIVISOR
+    maps.Segment(i, (i - 1) // _DIVISOR + 1)
+    for i in np.unique(ids[ids > 0]).tolist()
   ]
-  return maps.PanopticMap(
-    np.where(labels < _VOID * _DIVISOR, labels + 1, 0), segments
-  )
+  return maps.PanopticMap(ids, segments)
 
 
 def plain_boundary(mask: np.ndarray) -> np.ndarray:
@@ -170,17 +168,6 @@ class PlainStq:
     return float(np.sqrt(aq * sq))
 
 
-def median_times(methods: dict, frames: list, rounds: int) -> dict:
-  """ms of processor time of each method, which take turns at all frames."""
-  times: dict[str, list[float]] = {name: [] for name in methods}
-  for name, method in rounds * list(methods.items()):
-    for frame in frames:
-      start = time.process_time()
-      method(*frame)
-      times[name].append(1e3 * (time.process_time() - start))
-  return {name: statistics.median(t) for name, t in times.items()}
-
-
 def report(name: str, times: dict) -> None:
   """Prints a row."""
   row = f'{name:48}{times["ours"]:9.2f}'
@@ -211,7 +198,8 @@ def measure_j_and_f(
     return table
 
   name = 'unsupervised' if unsupervised else 'semi-supervised'
-  times = median_times({'ours': ours, 'plain': plain}, pairs, rounds)
+  methods = {'ours': ours, 'plain': plain}
+  times = timing.median_times(methods, pairs, rounds, time.process_time)
   report(
     f'J&F {name}, {_OBJECTS} objects, {proposals} proposals, '
     f'{shape[0]}x{shape[1]}',
@@ -231,12 +219,7 @@ def measure_labels(shape, frames: int, rounds: int, rng) -> None:
   plain = PlainStq()
   ours = stq.SegmentationTrackingQuality(_CATEGORIES)
   windows = vpq.VideoPanopticQuality(_CATEGORIES)
-  both = tube_metric.Several(
-    {
-      'STQ': stq.SegmentationTrackingQuality(_CATEGORIES),
-      'VPQ': vpq.VideoPanopticQuality(_CATEGORIES),
-    }
-  )
+  both = registry.METRICS['stq'].make(classes.ClassTable(_CATEGORIES))
   methods = {
     'plain': lambda gt, pred, *panoptic_maps: plain.update(gt, pred),
     'STQ': lambda gt, pred, *panoptic_maps: ours.update(*panoptic_maps),
@@ -245,7 +228,7 @@ def measure_labels(shape, frames: int, rounds: int, rng) -> None:
     ),
     'STQ and VPQ': lambda gt, pred, *panoptic_maps: both.update(*panoptic_maps),
   }
-  times = median_times(methods, pairs, rounds)
+  times = timing.median_times(methods, pairs, rounds, time.process_time)
   size = f'{shape[0]}x{shape[1]}'
   report(f'STQ, {size}', {'ours': times['STQ'], 'plain': times['plain']})
   for name in ('VPQ, k = 1..4', 'STQ and VPQ'):
