@@ -10,14 +10,13 @@ measurement is a process of its own, bound to the cores, so that memory can be
 told; the rounds take turns and the medians are printed.
 """
 
-import json
+import multiprocessing
 import os
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent import futures
 from typing import Any, cast
 
 from absl import app, flags
@@ -107,18 +106,26 @@ def _resident() -> float:
   return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _in_process(what: str, cores: int) -> dict[str, float]:
-  """Measures in a process of its own, on so many cores."""
+def _in_process(cores: int, *arguments) -> dict[str, float]:
+  """`_measure_here` in a process of its own, on so many cores."""
   chosen = sorted(os.sched_getaffinity(0))[:cores]
-  process = subprocess.run(
-    [sys.executable, '-m', 'benchmarks.data_benchmark', *sys.argv[1:]]
-    + [f'--one={what}'],
-    stdout=subprocess.PIPE,
-    check=True,
-    text=True,
-    preexec_fn=lambda: os.sched_setaffinity(0, chosen),
-  )
-  return json.loads(process.stdout.splitlines()[-1])
+  spawn = multiprocessing.get_context('spawn')
+  with futures.ProcessPoolExecutor(
+    1, spawn, os.sched_setaffinity, (0, chosen)
+  ) as pool:
+    return pool.submit(_measure_here, *arguments).result()
+
+
+def _measure_here(
+  what: str, data, size, batch_size: int, split: str, seconds: float
+) -> dict[str, float]:
+  """Sets the number of threads and measures; see `experiment`, `measure`."""
+  import tensorflow as tf
+
+  cores = len(os.sched_getaffinity(0))
+  tf.config.threading.set_inter_op_parallelism_threads(cores)
+  tf.config.threading.set_intra_op_parallelism_threads(cores)
+  return measure(experiment(data, size, batch_size), split, what, seconds)
 
 
 def _define_flags() -> None:
@@ -135,29 +142,16 @@ def _define_flags() -> None:
   flags.DEFINE_integer('rounds', 3, 'Measurements to take medians of.')
   flags.DEFINE_list('cores', ['1', '2'], 'Numbers of cores.')
   flags.DEFINE_bool('cache', True, 'Keep the bytes in memory.')
-  flags.DEFINE_string('one', '', 'For a process that measures: what.')
-
-
-def _measure_here(values) -> dict[str, float]:
-  """Measures what the flags of this process say."""
-  import tensorflow as tf
-
-  cores = len(os.sched_getaffinity(0))
-  tf.config.threading.set_inter_op_parallelism_threads(cores)
-  tf.config.threading.set_intra_op_parallelism_threads(cores)
-  data = {key: values[key].value for key in ('dir', 'source', 'cache')}
-  data['name'] = values.dataset
-  config = experiment(data, [int(n) for n in values.size], values.batch_size)
-  return measure(config, values.split, values.one, values.seconds)
 
 
 def main(argv) -> None:
   """Prints a table; see the module."""
   del argv
   values = flags.FLAGS
-  if values.one:
-    print(json.dumps(_measure_here(values)))
-    return
+  data = {key: values[key].value for key in ('dir', 'source', 'cache')}
+  data['name'] = values.dataset
+  size = [int(side) for side in values.size]
+  arguments = data, size, values.batch_size, values.split, values.seconds
   available = len(os.sched_getaffinity(0))
   print('cores  what            examples/s  of bare  memory MB  of it ours')
   for cores in (int(text) for text in values.cores):
@@ -167,7 +161,7 @@ def main(argv) -> None:
     found: dict[str, list] = {what: [] for what in _WHAT}
     for _ in range(values.rounds):
       for what in _WHAT:
-        found[what].append(_in_process(what, cores))
+        found[what].append(_in_process(cores, what, *arguments))
     medians = {
       what: [statistics.median(run[key] for run in runs) for key in runs[0]]
       for what, runs in found.items()

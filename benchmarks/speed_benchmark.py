@@ -116,34 +116,33 @@ _CALLS = {
 }
 
 
-def seconds(function: Callable[[], tf.Tensor], runs: int) -> float:
+def seconds(function: Callable[[], tf.Tensor]) -> float:
   """The shortest time of a call, after one that is not timed."""
   times = []
-  for _ in range(runs + 1):
+  for _ in range(_RUNS.value + 1):
     start = time.perf_counter()
     function().numpy()
     times.append(time.perf_counter() - start)
   return min(times[1:])
 
 
-def peaks(dtype: tf.DType, scale: int, runs: int) -> dict[str, float]:
+def peaks(dtype: tf.DType) -> dict[str, float]:
   """The machine's best rates, in operations per second, by operation."""
   # One value is returned, so that copying a result is not timed.
   matmul = tf.function(lambda x: tf.matmul(x, x)[0, 0])
   conv = tf.function(lambda x, k: tf.nn.conv2d(x, k, 1, 'SAME')[0, 0, 0, 0])
   rates: dict[str, list[float]] = {'matmul': [], 'conv': []}
+  scale = _PEAK_SCALE.value
   for size in _MATRICES:
     n = size // scale
     x = tf.cast(tf.random.normal([n, n]), dtype)
-    run = functools.partial(matmul, x)
-    rates['matmul'].append(2 * n**3 / seconds(run, runs))
+    rates['matmul'].append(2 * n**3 / seconds(functools.partial(matmul, x)))
   for size, channels in _CONVOLUTIONS:
     n = channels // scale
     x = tf.cast(tf.random.normal([1, size, size, n]), dtype)
     k = tf.cast(tf.random.normal([3, 3, n, n]), dtype)
     flops = 2 * 9 * (size * n) ** 2
-    run = functools.partial(conv, x, k)
-    rates['conv'].append(flops / seconds(run, runs))
+    rates['conv'].append(flops / seconds(functools.partial(conv, x, k)))
   return {name: max(values) for name, values in rates.items()}
 
 
@@ -196,14 +195,12 @@ def training_step(
 def report(
   name: str,
   function: tf.types.experimental.PolymorphicFunction,
-  steps: int,
-  runs: int,
   rates: dict[str, float],
   rates_32: dict[str, float] | None,
 ) -> None:
   """Prints a line on a function: operations, time, shares of the peaks."""
-  flops = count_flops(function.get_concrete_function().graph, steps)
-  time_taken = seconds(function, runs)
+  flops = count_flops(function.get_concrete_function().graph, _STEPS.value)
+  time_taken = seconds(function)
   rate = flops / time_taken
   shares = [f'{rate / rates[p]:5.1%} of {p}' for p in ('matmul', 'conv')]
   if rates_32 is not None:
@@ -226,10 +223,10 @@ def main(argv) -> None:
     hyperparams.override_params_dict(
       experiment.model, _OVERRIDE.value, is_strict=True
     )
-  batch, runs, steps = _BATCH_SIZE.value, _RUNS.value, _STEPS.value
+  batch, steps = _BATCH_SIZE.value, _STEPS.value
   float32_rates = None
   for precision in sorted(_PRECISIONS.value, reverse=True):
-    rates = peaks(tf.dtypes.as_dtype(precision), _PEAK_SCALE.value, runs)
+    rates = peaks(tf.dtypes.as_dtype(precision))
     print(
       f'{precision} peaks: '
       + ', '.join(f'{p} {r / 1e9:.0f} GFLOP/s' for p, r in rates.items())
@@ -246,9 +243,9 @@ def main(argv) -> None:
       f'  once {encoder_flops / 1e9:.1f} GFLOP, '
       f'a step {(all_flops - encoder_flops) / 1e9:.1f} GFLOP'
     )
-    args = (steps, runs, rates, float32_rates)
-    report(f'sampling, {steps} steps', encoding, *args)
-    report('training step', training_step(model, batch, experiment), *args)
+    report(f'sampling, {steps} steps', encoding, rates, float32_rates)
+    update = training_step(model, batch, experiment)
+    report('training step', update, rates, float32_rates)
     if precision == 'float32':
       float32_rates = rates
     del model, encoding

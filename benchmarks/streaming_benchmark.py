@@ -33,13 +33,12 @@ def experiment(frames: int, whole: bool) -> base.Experiment:
   # On straight lines they pass within some frames: many of them, slowly.
   scenes.min_speed, scenes.max_speed = 0.0, 4 / frames
   if not whole:
-    config.model.encoder.resnet.width_multiplier = 0.125
-    config.model.encoder.dim = config.model.decoder.transformer_dim = 16
-    config.model.encoder.num_layers = (
-      config.model.decoder.transformer_layers
-    ) = 1
-    config.model.encoder.mlp_dim = 32
-    config.model.decoder.dim = 8
+    encoder, decoder = config.model.encoder, config.model.decoder
+    encoder.resnet.width_multiplier = 0.125
+    encoder.dim = decoder.transformer_dim = 16
+    encoder.num_layers = decoder.transformer_layers = 1
+    encoder.mlp_dim = 32
+    decoder.dim = 8
     config.evaluation.sampler.steps = 2
     config.evaluation.video.first_frame_steps = 4
   return config

@@ -168,6 +168,12 @@ class PlainStq:
     return float(np.sqrt(aq * sq))
 
 
+def median_times(methods: dict, pairs: list) -> dict[str, float]:
+  """ms of processor time of each method, by the frames."""
+  rounds = _ROUNDS.value
+  return timing.median_times(methods, pairs, rounds, time.process_time)
+
+
 def report(name: str, times: dict) -> None:
   """Prints a row."""
   row = f'{name:48}{times["ours"]:9.2f}'
@@ -176,11 +182,9 @@ def report(name: str, times: dict) -> None:
   print(row, flush=True)
 
 
-def measure_j_and_f(
-  shape, proposals: int, unsupervised: bool, frames: int, rounds: int, rng
-) -> None:
+def measure_j_and_f(shape, proposals: int, unsupervised: bool, rng) -> None:
   """Times J and F of the frames of one task."""
-  pairs = davis_frames(shape, proposals, frames, rng)
+  pairs = davis_frames(shape, proposals, _FRAMES.value, rng)
 
   def ours(gt, pred):
     return region_boundary.score_frame(
@@ -198,8 +202,7 @@ def measure_j_and_f(
     return table
 
   name = 'unsupervised' if unsupervised else 'semi-supervised'
-  methods = {'ours': ours, 'plain': plain}
-  times = timing.median_times(methods, pairs, rounds, time.process_time)
+  times = median_times({'ours': ours, 'plain': plain}, pairs)
   report(
     f'J&F {name}, {_OBJECTS} objects, {proposals} proposals, '
     f'{shape[0]}x{shape[1]}',
@@ -210,11 +213,11 @@ def measure_j_and_f(
     np.testing.assert_allclose(mine[there], other[there], rtol=1e-12)
 
 
-def measure_labels(shape, frames: int, rounds: int, rng) -> None:
+def measure_labels(shape, rng) -> None:
   """Times STQ and VPQ, alone and together."""
   pairs = [
     (*labels, *map(panoptic_map, labels))
-    for labels in kitti_frames(shape, frames, rng)
+    for labels in kitti_frames(shape, _FRAMES.value, rng)
   ]
   plain = PlainStq()
   ours = stq.SegmentationTrackingQuality(_CATEGORIES)
@@ -228,7 +231,7 @@ def measure_labels(shape, frames: int, rounds: int, rng) -> None:
     ),
     'STQ and VPQ': lambda gt, pred, *panoptic_maps: both.update(*panoptic_maps),
   }
-  times = timing.median_times(methods, pairs, rounds, time.process_time)
+  times = median_times(methods, pairs)
   size = f'{shape[0]}x{shape[1]}'
   report(f'STQ, {size}', {'ours': times['STQ'], 'plain': times['plain']})
   for name in ('VPQ, k = 1..4', 'STQ and VPQ'):
@@ -240,14 +243,14 @@ def main(argv) -> None:
   del argv
   cv2.setNumThreads(1)
   rng = np.random.default_rng(0)
-  frames, rounds, shrink = _FRAMES.value, _ROUNDS.value, _SHRINK.value
+  shrink = _SHRINK.value
   kitti = 375 // shrink, 1242 // shrink
   davis = 480 // shrink, 854 // shrink
   print(f'{"ms/frame":48}{"ours":>9}{"plain":>9}{"ratio":>8}')
-  measure_labels(kitti, frames, rounds, rng)
-  measure_j_and_f(davis, _OBJECTS, False, frames, rounds, rng)
-  measure_j_and_f(davis, _OBJECTS, True, frames, rounds, rng)
-  measure_j_and_f(davis, 20, True, frames, rounds, rng)
+  measure_labels(kitti, rng)
+  measure_j_and_f(davis, _OBJECTS, False, rng)
+  measure_j_and_f(davis, _OBJECTS, True, rng)
+  measure_j_and_f(davis, 20, True, rng)
   print('both agree on all figures')
 
 

@@ -10,9 +10,10 @@ under their name only when all of them are written.
 """
 
 import os
+import pathlib
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from absl import app, flags
 
@@ -79,8 +80,7 @@ def _prepare_tree(
   left_out = with_whole_videos(splits, checked.bad)
   packed: dict[str, list[samples.Sample]] = {split: [] for split in splits}
   out = []
-  for split, sample in _all(splits):
-    key = samples.key(split, sample)
+  for key, split, sample in samples.keyed(splits):
     if key in left_out:
       out.append(sample)
     else:
@@ -136,23 +136,14 @@ def with_whole_videos(
   """The keys of bad samples, and of all frames of videos that have one."""
   videos = {
     (split, sample.sequence)
-    for split, sample in _all(splits)
-    if sample.sequence and samples.key(split, sample) in bad
+    for key, split, sample in samples.keyed(splits)
+    if sample.sequence and key in bad
   }
   return frozenset(bad).union(
-    samples.key(split, sample)
-    for split, sample in _all(splits)
+    key
+    for key, split, sample in samples.keyed(splits)
     if (split, sample.sequence) in videos
   )
-
-
-def _all(
-  splits: Mapping[str, Sequence[samples.Sample]],
-) -> Iterator[tuple[str, samples.Sample]]:
-  """All samples, each with its split."""
-  for split, listed in splits.items():
-    for sample in listed:
-      yield split, sample
 
 
 def _common_classes(
@@ -173,9 +164,8 @@ def _common_classes(
 def _require_room(
   splits: Mapping[str, Sequence[samples.Sample]], data_dir: str
 ) -> None:
-  stamps = paths.stamps(
-    [path for _, s in _all(splits) for path in (s.image, s.labels)]
-  )
+  files = [f for *_, s in samples.keyed(splits) for f in (s.image, s.labels)]
+  stamps = paths.stamps(files)
   size = sum(stamp[0] for stamp in stamps if stamp)
   # Where TFDS shuffles, it writes everything twice.
   needed, free = 2 * size, shutil.disk_usage(data_dir).free
@@ -189,11 +179,9 @@ def _require_room(
 
 def _remove_leftovers(spec: spec_lib.FileSpec, data_dir: str) -> None:
   """Removes the files of a preparation that was killed."""
-  around = os.path.join(data_dir, spec.records.folder)
-  if os.path.isdir(around):
-    for entry in os.listdir(around):
-      if '.incomplete' in entry or entry.startswith('incomplete.'):
-        shutil.rmtree(os.path.join(around, entry))
+  for pattern in ('*.incomplete*', 'incomplete.*'):
+    for path in pathlib.Path(data_dir, spec.records.folder).glob(pattern):
+      shutil.rmtree(path)
 
 
 def _define_flags() -> None:

@@ -145,21 +145,19 @@ def _stamps(listed: Sequence[samples.Sample]) -> Iterator[list | str]:
 def _of_other_sizes(splits, sizes) -> Iterator[tuple[str, str]]:
   """Frames, and a sentence each, that differ from the first of their video."""
   first: dict[tuple[str, str], tuple[_Size, str]] = {}
-  for split, listed in splits.items():
-    for sample in listed:
-      key = samples.key(split, sample)
-      if not sample.sequence or key not in sizes:
-        continue
-      size, image = first.setdefault(
-        (split, sample.sequence), (sizes[key], sample.image)
+  for key, split, sample in samples.keyed(splits):
+    if not sample.sequence or key not in sizes:
+      continue
+    size, image = first.setdefault(
+      (split, sample.sequence), (sizes[key], sample.image)
+    )
+    if sizes[key] != size:
+      rows, columns = sizes[key]
+      yield (
+        key,
+        f'{sample.image} is {rows}x{columns} pixels, but {image} of the same '
+        f'video is {size[0]}x{size[1]}: give all its frames one size',
       )
-      if sizes[key] != size:
-        rows, columns = sizes[key]
-        yield (
-          key,
-          f'{sample.image} is {rows}x{columns} pixels, but {image} of the same '
-          f'video is {size[0]}x{size[1]}: give all its frames one size',
-        )
 
 
 def summary(split: str, images: int, videos: int, crowds: Sequence[int]) -> str:

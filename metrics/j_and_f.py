@@ -161,15 +161,14 @@ class JAndF:
     assignment: dict[str, tuple[int, int]] = {}
     for sequence, state in self._sequences.items():
       series, pairs = self._series(sequence, state)
-      rows = [
-        _statistics('J', j) | _statistics('F', f)
-        for j, f in zip(*series, strict=True)
-      ]
-      names = [f'{sequence}_{k + 1}' for k in range(len(rows))]
-      per_object |= dict(zip(names, rows, strict=True))
-      assignment |= dict(zip(names, pairs, strict=True))
+      rows = {
+        f'{sequence}_{k}': _statistics('J', j) | _statistics('F', f)
+        for k, (j, f) in enumerate(zip(*series, strict=True), start=1)
+      }
+      per_object |= rows
+      assignment |= dict(zip(rows, pairs, strict=True))
       if rows:
-        per_sequence[sequence] = _means(rows)
+        per_sequence[sequence] = _means(list(rows.values()))
     if not per_object:
       raise ValueError(
         f'sequence {sequence} and all others have no object in their first '

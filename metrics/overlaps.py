@@ -49,19 +49,14 @@ def count_overlaps(
       0, a category is unknown, or a predicted segment has no pixels.
   """
   sides = f'{where}, ground truth', f'{where}, prediction'
-  tables = [
-    segment_table.index_segments(side.segments, positions, name)
-    for side, name in zip((truth, prediction), sides, strict=True)
-  ]
   found = runs.find_runs(truth.segment_ids, prediction.segment_ids)
-  rows, columns = (
-    segment_table.rows_of(
-      side.segment_ids.ravel()[found.start], table.ids, name
-    )
-    for side, table, name in zip(
-      (truth, prediction), tables, sides, strict=True
-    )
-  )
+  tables, indices = [], []
+  for side, name in zip((truth, prediction), sides, strict=True):
+    table = segment_table.index_segments(side.segments, positions, name)
+    ids = side.segment_ids.ravel()[found.start]
+    tables.append(table)
+    indices.append(segment_table.rows_of(ids, table.ids, name))
+  rows, columns = indices
   height, width = (len(table.ids) for table in tables)
   pixels = np.bincount(rows * width + columns, found.length, height * width)
   pixels = pixels.reshape(height, width)

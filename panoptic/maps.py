@@ -29,13 +29,8 @@ class Segment(NamedTuple):
 
   @classmethod
   def from_json(cls, entry: Mapping[str, Any]) -> 'Segment':
-    """Reads an entry of COCO's `segments_info`; KeyError if it lacks an id."""
-    return cls(
-      entry['id'],
-      entry['category_id'],
-      entry.get('iscrowd', 0),
-      entry.get('area'),
-    )
+    """Reads an entry of COCO's `segments_info`; TypeError if it lacks an id."""
+    return cls(**{key: entry[key] for key in cls._fields if key in entry})
 
 
 class PanopticMap(NamedTuple):

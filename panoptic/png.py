@@ -70,7 +70,6 @@ KITTI_STEP = Encoding(
 )
 CITYSCAPES = Encoding('16 bits of gray', (1,), 16)
 DAVIS = Encoding('8 bits with a palette', (1,), 8, colors=_davis_colors())
-ALL = (COCO, KITTI_STEP, CITYSCAPES, DAVIS)
 
 
 class Header(NamedTuple):
@@ -105,21 +104,18 @@ def size_of(path: str | os.PathLike, encoding: Encoding) -> tuple[int, int]:
   if head is None:
     raise ValueError(f'{path} is not a PNG; write the map as a PNG')
   form = head.depth, head.color_type
-  if encoding.channels == 3 and form != (8, _RGB):
+  if encoding.channels == 3:
+    correct, fix = form == (8, _RGB), 'map as an 8-bit RGB PNG (colour type 2)'
+  else:
+    correct = form == (encoding.bits, _GRAY)
+    fix = f'mask as a gray PNG of {encoding.bits} bits (colour type 0)'
+    if encoding.bits == 8:
+      correct |= head.color_type == _PALETTE
+      fix = 'mask as a palette PNG (colour type 3), ids as values'
+  if not correct:
     raise ValueError(
       f'{path} is a PNG of {head.depth} bits and colour type '
-      f'{head.color_type}; write the map as an 8-bit RGB PNG (colour type 2)'
-    )
-  palette = encoding.bits == 8 and head.color_type == _PALETTE
-  if encoding.channels == 1 and not palette and form != (encoding.bits, _GRAY):
-    raise ValueError(
-      f'{path} is a PNG of {head.depth} bits and colour type '
-      f'{head.color_type}; write the mask as '
-      + (
-        'a palette PNG (colour type 3), ids as values'
-        if encoding.bits == 8
-        else f'a gray PNG of {encoding.bits} bits (colour type 0)'
-      )
+      f'{head.color_type}; write the {fix}'
     )
   return head.height, head.width
 

@@ -67,11 +67,9 @@ def index_segments(
       f'{where}: segment ids {_some(repeated)} are listed more than once; '
       'list each segment once'
     )
-  unknown = [
-    i for i, c in zip(ids, categories, strict=True) if c not in positions
-  ]
-  if unknown:
-    wrong = sorted({c for c in categories if c not in positions})
+  wrong = sorted(set(categories) - set(positions))
+  if wrong:
+    unknown = [s.id for s in segments if s.category_id in wrong]
     raise ValueError(
       f'{where}: segments {_some(unknown)} have unknown category_id '
       f'{_some(wrong)}; use the ids of the list of categories'

@@ -37,13 +37,6 @@ class MovingShapes(shapes.Shapes):
       ValueError: If there is no such split or no video of such difficulty.
     """
     super().__init__(config, split)
-    bounds = {
-      'frames': (1, 1_000_000),
-      'min_speed': (0.0, config.max_speed),
-      'max_speed': (0.0, 1.0),
-      'max_spin': (0.0, 0.5),
-    }
-    shapes.check_bounds(config, bounds, self.name)
     videos, frames = self.num_examples, config.frames
     self.num_examples = videos * frames
     self.image_ids = range(self.num_examples)
@@ -52,6 +45,14 @@ class MovingShapes(shapes.Shapes):
     }
     paths = ('passing', 'heading', 'speed', 'spin')
     self._fields |= dict.fromkeys(paths, (config.max_objects,))
+
+  def _bounds(self) -> dict[str, tuple[float, float]]:
+    return super()._bounds() | {
+      'frames': (1, 1_000_000),
+      'min_speed': (0.0, self._config.max_speed),
+      'max_speed': (0.0, 1.0),
+      'max_spin': (0.0, 0.5),
+    }
 
   def file_name(self, image_id: int) -> str:
     """The name of the frame in result files."""

@@ -20,7 +20,7 @@ from data import dataset, instance_ids
 from data.datasets import shape_bitmaps, shape_painting
 from data.reading import spec
 from panoptic import classes as classes_lib
-from panoptic import maps
+from panoptic import decode, maps
 
 SPLITS = ('train', 'validation')
 
@@ -46,8 +46,17 @@ class Shapes:
     Raises:
       ValueError: If there is no such split or no scene of such difficulty.
     """
-    _check(config, split, self.name)
+    if split not in SPLITS:
+      raise ValueError(
+        f'{self.name} has no split {split!r}: choose one of {", ".join(SPLITS)}'
+      )
     self._config = config
+    for name, (low, high) in self._bounds().items():
+      value = getattr(config, name)
+      if not low <= value <= high:
+        raise ValueError(
+          f'data.{self.name}.{name} is {value}; it must be from {low} to {high}'
+        )
     self._seed = (config.seed, SPLITS.index(split))
     train = split == 'train'
     self.num_examples = config.train_examples if train else config.eval_examples
@@ -70,6 +79,24 @@ class Shapes:
     self._compiled = tf.function(
       self._render, input_signature=[tf.TensorSpec([None], tf.int64)]
     )
+
+  def _bounds(self) -> dict[str, tuple[float, float]]:
+    """The least and the most of each setting."""
+    config = self._config
+    return {
+      'size': (16, 4096),
+      'thing_classes': (1, len(shape_bitmaps.THINGS)),
+      'stuff_classes': (1, len(shape_bitmaps.STUFF)),
+      'stuff_regions': (1, config.stuff_classes),
+      'max_objects': (1, 200),
+      'min_objects': (0, config.max_objects),
+      'min_radius': (0.02, config.max_radius),
+      'max_radius': (0.02, 0.5),
+      'texture': (0.0, 1.0),
+      'noise': (0.0, 1.0),
+      'train_examples': (1, math.inf),
+      'eval_examples': (1, math.inf),
+    }
 
   def load(
     self, indices: tf.Tensor, past_frames: Sequence[int] = ()
@@ -126,13 +153,7 @@ class Shapes:
   def ground_truth(self, image_id: int) -> maps.PanopticMap:
     """The segments of a scene; their ids are the label map's numbers."""
     label_map = self.example(image_id)['label_map'].numpy()
-    classes, numbers = label_map[..., 0], label_map[..., 1]
-    segments = []
-    for number in np.unique(numbers[numbers > 0]).tolist():
-      inside = numbers == number
-      category = self.classes.category(classes[inside][0])
-      segments.append(maps.Segment(number, category.id, 0, int(inside.sum())))
-    return maps.PanopticMap(numbers, segments)
+    return decode.from_label_map(label_map, self.classes)
 
   def file_name(self, image_id: int) -> str:
     """The name of the image in result files."""
@@ -285,43 +306,6 @@ def uppermost(cover: tf.Tensor, exists: tf.Tensor) -> tf.Tensor:
   number = tf.range(1, cover.shape[1] + 1)
   layer = tf.where(exists, number, 0)[..., tf.newaxis, tf.newaxis]
   return tf.reduce_max(cover * layer, axis=1)
-
-
-def _check(config: base.Shapes, split: str, section: str) -> None:
-  """Raises ValueError for an unknown split or a setting out of range."""
-  if split not in SPLITS:
-    raise ValueError(
-      f'{section} has no split {split!r}: choose one of {", ".join(SPLITS)}'
-    )
-  bounds = {
-    'size': (16, 4096),
-    'thing_classes': (1, len(shape_bitmaps.THINGS)),
-    'stuff_classes': (1, len(shape_bitmaps.STUFF)),
-    'stuff_regions': (1, config.stuff_classes),
-    'max_objects': (1, 200),
-    'min_objects': (0, config.max_objects),
-    'min_radius': (0.02, config.max_radius),
-    'max_radius': (0.02, 0.5),
-    'texture': (0.0, 1.0),
-    'noise': (0.0, 1.0),
-    'train_examples': (1, math.inf),
-    'eval_examples': (1, math.inf),
-  }
-  check_bounds(config, bounds, section)
-
-
-def check_bounds(
-  config: base.Shapes,
-  bounds: Mapping[str, tuple[float, float]],
-  section: str,
-) -> None:
-  """Raises ValueError for the first setting that is out of its bounds."""
-  for name, (low, high) in bounds.items():
-    value = getattr(config, name)
-    if not low <= value <= high:
-      raise ValueError(
-        f'data.{section}.{name} is {value}; it must be from {low} to {high}'
-      )
 
 
 SPEC = spec.DatasetSpec(

@@ -1,7 +1,7 @@
 """Images and their labels as files, and the check of each pair."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +61,15 @@ class BadFile(ValueError):
 def key(split: str, sample: Sample) -> str:
   """The name of a sample among all splits."""
   return f'{split}/{sample.name}'
+
+
+def keyed(
+  splits: Mapping[str, Sequence[Sample]],
+) -> Iterator[tuple[str, str, Sample]]:
+  """The key, the split and the sample of all samples."""
+  for split, listed in splits.items():
+    for sample in listed:
+      yield key(split, sample), split, sample
 
 
 def check(
