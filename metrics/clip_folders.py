@@ -56,10 +56,7 @@ def find_frames(
     ValueError: If there is no sequence, or one has no frames.
   """
   for folder in (gt_folder, pred_folder):
-    if not os.path.isdir(folder):
-      raise FileNotFoundError(
-        f'{folder} is missing; give a folder of sequences'
-      )
+    _check_folder(folder, 'give a folder of sequences')
   if sequences is None:
     sequences = sorted(
       p.name for p in pathlib.Path(gt_folder).iterdir() if p.is_dir()
@@ -73,10 +70,7 @@ def find_frames(
   for sequence in sequences:
     gt, pred = (pathlib.Path(f, sequence) for f in (gt_folder, pred_folder))
     for folder in (gt, pred):
-      if not folder.is_dir():
-        raise FileNotFoundError(
-          f'{folder} is missing; every sequence needs its folder of PNGs'
-        )
+      _check_folder(folder, 'every sequence needs its folder of PNGs')
     files = sorted(gt.glob('*.png'))
     if not files:
       raise ValueError(
@@ -97,3 +91,8 @@ def find_frames(
       for i, p in enumerate(files)
     ]
   return found
+
+
+def _check_folder(folder: str | os.PathLike, fix: str) -> None:
+  if not os.path.isdir(folder):
+    raise FileNotFoundError(f'{folder} is missing; {fix}')

@@ -14,13 +14,11 @@ section 4: STQ = sqrt(AQ * SQ).
 Both equal the public evaluation of KITTI-STEP, with counts that stay exact.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from metrics import tube_metric
-from panoptic import classes
 
 
 class SegmentationTrackingQuality(tube_metric.TubeMetric):
@@ -30,17 +28,6 @@ class SegmentationTrackingQuality(tube_metric.TubeMetric):
   """
 
   name = 'STQ'
-
-  def __init__(
-    self,
-    categories: Sequence[classes.Category],
-    merge_stuff: bool = False,
-    max_frames: int | None = None,
-  ):
-    """Starts with no sequence; see `TubeMetric`."""
-    super().__init__(categories, merge_stuff, max_frames)
-    # By sequence and pair of tubes, the pixels that they share.
-    self._pixels: dict[str, dict[tuple[int, int], int]] = {}
 
   def result(self) -> dict[str, float]:
     """Returns STQ, AQ and SQ of all sequences together, in percent."""
@@ -70,16 +57,14 @@ class SegmentationTrackingQuality(tube_metric.TubeMetric):
     return total | {'per_sequence': rows}
 
   def _add(self, shared: tube_metric.SharedPixels, sequence: str) -> None:
-    pixels = self._pixels.setdefault(sequence, {})
+    # By pair of tubes, the pixels that they share.
+    pixels = self._sequences.setdefault(sequence, {})
     for true, found, n in zip(*(a.tolist() for a in shared), strict=True):
       pixels[true, found] = pixels.get((true, found), 0) + n
 
-  def _merge(self, other: 'SegmentationTrackingQuality') -> None:
-    self._pixels |= other._pixels
-
   def _shared(self, sequence: str) -> tube_metric.SharedPixels:
     """The shared pixels of all frames, no pair twice."""
-    pixels = self._pixels[sequence]
+    pixels = self._sequences[sequence]
     truth, prediction = np.array(list(pixels), np.int64).T
     counts = np.array(list(pixels.values()), np.int64)
     return tube_metric.SharedPixels(truth, prediction, counts)

@@ -83,6 +83,8 @@ class TubeMetric(metric.Metric, abc.ABC):
       'rules for stuff': merge_stuff,
     }
     self._settings: dict[str, Any] = dict(self.frame_settings)
+    # What the metric keeps of each sequence.
+    self._sequences: dict[str, Any] = {}
 
   def update(
     self,
@@ -143,15 +145,11 @@ class TubeMetric(metric.Metric, abc.ABC):
     """
     metric.check_same_settings(self.name, self._settings, other._settings)
     self._tracker.merge(other._tracker)
-    self._merge(other)
+    self._sequences |= other._sequences
 
   @abc.abstractmethod
   def _add(self, shared: SharedPixels, sequence: str) -> None:
     """Adds the pixels of the next frame; cannot fail."""
-
-  @abc.abstractmethod
-  def _merge(self, other: Self) -> None:
-    """Adds another stream, which fits."""
 
   def _tubes(
     self, table: segment_table.SegmentTable, crowd: np.ndarray, where: str

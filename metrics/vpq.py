@@ -64,8 +64,6 @@ class VideoPanopticQuality(tube_metric.TubeMetric):
     }
     self._crowd_is_segment = crowd_is_segment
     self._stats = {k: pq_stat.PQStat(categories) for k in window_lengths}
-    # By sequence, its last frames.
-    self._windows: dict[str, collections.deque] = {}
 
   def result(self) -> dict[str, float]:
     """Returns VPQ, VPQ_things, VPQ_stuff and VPQ_k by k, in percent."""
@@ -96,19 +94,20 @@ class VideoPanopticQuality(tube_metric.TubeMetric):
     }
     return {'VPQ': means, 'per_length': rows}
 
+  def merge(self, other: 'VideoPanopticQuality') -> None:
+    """Adds the sequences of another stream; see `TubeMetric.merge`."""
+    super().merge(other)
+    for k, stat in self._stats.items():
+      stat.merge(other._stats[k])
+
   def _add(self, shared: tube_metric.SharedPixels, sequence: str) -> None:
-    window = self._windows.setdefault(
+    window = self._sequences.setdefault(  # The last frames.
       sequence, collections.deque(maxlen=max(self._stats))
     )
     window.appendleft(shared)
     for k, stat in self._stats.items():
       if k <= len(window):
         self._add_window(stat, list(window)[:k])
-
-  def _merge(self, other: 'VideoPanopticQuality') -> None:
-    self._windows |= other._windows
-    for k, stat in self._stats.items():
-      stat.merge(other._stats[k])
 
   def _add_window(
     self, stat: pq_stat.PQStat, frames: list[tube_metric.SharedPixels]

@@ -61,9 +61,7 @@ def from_label_ids(
     find_segments: Returns the segments of ids, given with their areas: int64
       `[n]` both. Each data set has its own.
   """
-  values, areas = runs.areas(ids)
-  present = values != VOID
-  found = find_segments(values[present], areas[present])
+  found = find_segments(*runs.areas(ids))
   of_void = [segment.id for segment in found if not segment.category_id]
   if not of_void:
     return PanopticMap(ids, found)

@@ -32,7 +32,8 @@ def find_runs(*maps: np.ndarray) -> Runs:
 
 
 def areas(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """The ids of a map `[h, w]`, ascending, and the pixels of each, int64."""
+  """The ids of a map `[h, w]` above 0, ascending, and their pixels, int64."""
   runs = find_runs(ids)
   values, run_of = np.unique(ids.ravel()[runs.start], return_inverse=True)
-  return values, np.bincount(run_of, runs.length).astype(np.int64)
+  pixels = np.bincount(run_of, runs.length).astype(np.int64)
+  return values[values > 0], pixels[values > 0]

@@ -71,8 +71,7 @@ class MovingShapes(shapes.Shapes):
       offset: self._frame(draws, t + offset, ground)[0]
       for offset in past_frames
     }
-    label_maps[0], scene = self._frame(draws, t, ground)
-    segments, classes, moved = scene
+    label_maps[0], (segments, classes, moved) = self._frame(draws, t, ground)
     image = self._image(segments, classes, moved, indices)
     return {'image': image, 'label_maps': label_maps, 'frame': frame}
 

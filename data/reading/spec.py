@@ -194,8 +194,5 @@ def coco_results(
   folder: str, classes: classes_lib.ClassTable
 ) -> result_files.ResultWriter:
   """A result in COCO's format: `panoptic/*.png` and `panoptic.json`."""
-  return result_files.CocoResults(
-    os.path.join(folder, 'panoptic'),
-    os.path.join(folder, 'panoptic.json'),
-    classes.categories,
-  )
+  pngs = os.path.join(folder, 'panoptic')
+  return result_files.CocoResults(pngs, f'{pngs}.json', classes.categories)

@@ -101,8 +101,7 @@ def _describe(
     ids = png.decode_ids(entry.labels, spec.encoding)
   except ValueError as error:
     raise ValueError(f'{path}, {entry.name}: {error}') from error
-  values, areas = runs.areas(ids)
-  return size, spec.find_segments(values[values > 0], areas[values > 0])
+  return size, spec.find_segments(*runs.areas(ids))
 
 
 def _records(path: str) -> Iterator[tuple[int, bytes]]:
