@@ -4,6 +4,7 @@ The configuration states the bounds of single fields. Names and sizes that a
 part of the program defines are checked against that part.
 """
 
+import functools
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -48,23 +49,22 @@ def validate(
     ValueError: One sentence: the field, its value, and what it must be.
   """
   type_checks.check_types(config)
+  require = functools.partial(_require, config)
   for field, owners in _CHOICES.items():
     choices = tuple(owners)
-    _require(config, field, choices.__contains__, f'one of {choices}')
-  _require(
-    config,
+    require(field, choices.__contains__, f'one of {choices}')
+  require(
     'optimizer.warmup_steps',
     lambda x: x <= config.training.steps,
     f'at most training.steps = {config.training.steps}',
   )
-  _require(
-    config,
+  require(
     'model.conditioning',
     lambda x: x and set(x) <= {'concat', 'attention'},
     "'concat', 'attention' or both",
   )
   if config.task == 'video':
-    _check_video(config)
+    _check_video(config, require)
   elif config.model.past_masks:
     raise ValueError(
       f'model.past_masks is {config.model.past_masks}, but the task is '
@@ -72,22 +72,19 @@ def validate(
       'model.past_masks=0.'
     )
   largest = max(config.model.num_classes, config.model.max_instances) - 1
-  _require(
-    config,
+  require(
     'model.bits',
     lambda x: largest < 2**x <= 2**16,
     f'enough to write {largest}, and at most 16',
   )
   parts = num_replicas * config.optimizer.accumulation_steps
-  _require(
-    config,
+  require(
     'training.batch_size',
     lambda x: x % parts == 0,
     f'a multiple of {parts} = {num_replicas} replicas x '
     f'{config.optimizer.accumulation_steps} accumulation steps',
   )
-  _require(
-    config,
+  require(
     'evaluation.batch_size',
     lambda x: not evaluates or x % num_replicas == 0,
     f'a multiple of {num_replicas}, the number of replicas',
@@ -95,24 +92,21 @@ def validate(
   model_validation.check(config.model)
 
 
-def _check_video(config: base.Experiment) -> None:
+def _check_video(config: base.Experiment, require: Callable) -> None:
   offsets = config.data.past_frames
-  _require(
-    config,
+  require(
     'model.past_masks',
     lambda x: x in (0, len(offsets)),
     f'{len(offsets)}, one for each of data.past_frames = {list(offsets)}, or 0 '
     'for a model that sees each frame alone',
   )
   if config.evaluation.video.metric == 'j_and_f':
-    _require(
-      config,
+    require(
       'model.max_instances',
       lambda x: x <= 21,
       'at most 21, since J&F of DAVIS takes 20 proposals beside the background',
     )
-    _require(
-      config,
+    require(
       'evaluation.segments_by',
       lambda x: x == 'id',
       "'id', since J&F of DAVIS knows no classes",
