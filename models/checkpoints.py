@@ -135,7 +135,7 @@ def load(
   named = named_weights(model)
   published = published_names.from_paths(named)
   report = load_report.Report(prefix)
-  used, assignments = set(), []
+  used = set()
   for name, variable in named.items():
     averaged, online = _keys(name, published[name])
     candidates = averaged + online if weights == 'ema' else online
@@ -154,22 +154,15 @@ def load(
       continue
     if weights == 'ema' and key in online:
       report.online.append(name)
-    assignments.append((variable, key))
+    value = _read(reader, prefix, key)
+    variable.assign(_zero_extended(value, variable.shape))
   report.unused.extend(sorted(_online_keys(shapes) - _online_keys(used)))
-  if not assignments:
+  if not report.loaded and not report.extended:
     names = load_report.summary(report.mismatched or report.missing)
     raise ValueError(
       f'the checkpoint {prefix} holds no weight that fits this model '
       f'({names}): check the path and the model section of the configuration'
     )
-  for variable, key in assignments:
-    try:
-      value = reader.get_tensor(key + _VALUE)
-    except (tf.errors.OpError, IndexError) as error:  # IndexError: cut short.
-      raise ValueError(
-        f'the checkpoint {prefix} is damaged at {key}: copy it again'
-      ) from error
-    variable.assign(_zero_extended(value, variable.shape))
   return report
 
 
@@ -214,6 +207,15 @@ def _open(prefix: str) -> tuple[Any, dict[str, list[int]]]:
     for key, shape in shapes.items()
     if key.endswith(_VALUE)
   }
+
+
+def _read(reader, prefix: str, key: str) -> np.ndarray:
+  try:
+    return reader.get_tensor(key + _VALUE)
+  except (tf.errors.OpError, IndexError) as error:  # IndexError: cut short.
+    raise ValueError(
+      f'the checkpoint {prefix} is damaged at {key}: copy it again'
+    ) from error
 
 
 def _keys(name: str, published: str) -> tuple[list[str], list[str]]:
