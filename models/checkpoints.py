@@ -184,11 +184,8 @@ def load_all(
     ValueError: Where one is damaged, or gives the model nothing.
   """
   reports = [load(model, path, weights) for path in paths]
-  never = [
-    name
-    for name in named_weights(model)
-    if not any(name in r.loaded or name in r.extended for r in reports)
-  ]
+  given = {name for r in reports for name in (*r.loaded, *r.extended)}
+  never = [name for name in named_weights(model) if name not in given]
   return load_report.Reports(reports, never)
 
 
@@ -239,11 +236,7 @@ def _online_keys(keys: Iterable[str]) -> set[str]:
 
 def _extends(theirs: list[int], ours: list[int]) -> bool:
   """Whether our kernel has more input channels, and differs in nothing else."""
-  return (
-    len(theirs) == len(ours)
-    and theirs[2] < ours[2]
-    and theirs[:2] + theirs[3:] == ours[:2] + ours[3:]
-  )
+  return [*theirs[:2], ours[2], *theirs[3:]] == ours and theirs[2] < ours[2]
 
 
 def _zero_extended(value: np.ndarray, shape: tf.TensorShape) -> np.ndarray:

@@ -10,10 +10,10 @@ from PIL import Image
 from configs import base
 from data import dataset, registry, streams, transforms
 from data.reading import spec as spec_lib
-from models import checkpoints
+from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
 from panoptic import decode, draw, png, result_files
-from tasks import class_file, factory, image_files, scorer
+from tasks import class_file, factory, image_files, images, scorer
 
 _SIDE = 256  # Pixels: small images are drawn at least this large.
 
@@ -59,13 +59,7 @@ def run(
 
   classes = classes_of(config, checkpoint)
   task = factory.create(config)
-  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
-  if not sources:
-    raise FileNotFoundError(
-      'no weights to predict with: give --model_dir or --checkpoint'
-    )
-  model = task.build_model()
-  print(checkpoints.load_all(model, sources, config.evaluation.weights))
+  model = _load_model(task, checkpoint)
 
   def predict(image, index, state):
     batch = task.first_batch(image, index)
@@ -114,6 +108,20 @@ def run(
         flush=True,
       )
       start = now
+
+
+def _load_model(
+  task: images.ImageTask, checkpoint: str | None
+) -> pix2seq_d.Pix2SeqD:
+  config = task.config
+  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
+  if not sources:
+    raise FileNotFoundError(
+      'no weights to predict with: give --model_dir or --checkpoint'
+    )
+  model = task.build_model()
+  print(checkpoints.load_all(model, sources, config.evaluation.weights))
+  return model
 
 
 def classes_of(
