@@ -13,7 +13,7 @@ from official.modeling import hyperparams
 
 from configs.type_checks import Bound
 
-# Numbers within bounds, which `type_checks` checks.
+# Types with bounds, which `type_checks` checks.
 Count = Annotated[int, Bound('at least 1', lambda x: x >= 1)]
 CountOrZero = Annotated[int, Bound('at least 0', lambda x: x >= 0)]
 NotNegative = Annotated[float, Bound('at least 0', lambda x: x >= 0)]

@@ -207,6 +207,7 @@ def _open(prefix: str) -> tuple[Any, dict[str, list[int]]]:
 
 
 def _read(reader, prefix: str, key: str) -> np.ndarray:
+  """The value of a weight; ValueError if the file is damaged there."""
   try:
     return reader.get_tensor(key + _VALUE)
   except (tf.errors.OpError, IndexError) as error:  # IndexError: cut short.

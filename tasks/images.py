@@ -67,10 +67,8 @@ class ImageTask:
     """
     if split not in self._datasets:
       dataset = registry.create(self.config.data, split)
-      classes, known = (
-        dataset.classes.num_classes,
-        self.config.model.num_classes,
-      )
+      classes = dataset.classes.num_classes
+      known = self.config.model.num_classes
       # A single class needs no name: see `_known_classes`.
       if classes > known and (classes, known) != (2, 1):
         raise ValueError(
@@ -217,7 +215,7 @@ class ImageTask:
         strategy, model, batch['image'], batch['index']
       )
       steps = strategy.experimental_local_results(steps)[0]
-      row = {name: value[0].numpy() for name, value in batch.items()}
+      row = {name: batch[name][0].numpy() for name in self.row_names}
       shown.append((row, steps[:, 0].numpy()))
     return visualization.image_sheets(self.config, self.eval_set, shown)
 
