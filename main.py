@@ -15,10 +15,8 @@ from tasks import factory, inspection, predict
 from training import evaluation, log, run, state, validation
 from training import strategy as strategy_lib
 
-_MODES = (
-  *('train', 'eval', 'train_and_eval', 'continuous_eval', 'predict'),
-  'inspect',
-)
+_TRAINING_MODES = ('train', 'train_and_eval')
+_MODES = (*_TRAINING_MODES, 'eval', 'continuous_eval', 'predict', 'inspect')
 
 _EXPERIMENT = flags.DEFINE_string(
   'experiment', 'shapes', 'Name of the registered experiment.'
@@ -110,7 +108,7 @@ def _train_or_evaluate(config: base.Experiment) -> None:
     )
   task = factory.create(config, results_dir)
   # Errors in the data are found before a model is built.
-  if mode in ('train', 'train_and_eval'):
+  if mode in _TRAINING_MODES:
     task.dataset(config.data.train_split)
   if mode != 'train':
     task.dataset(config.data.eval_split)

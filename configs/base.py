@@ -7,9 +7,33 @@ overridden from the command line (`--params_override`) or from a YAML file
 """
 
 import dataclasses
-from typing import Optional, Tuple
+from typing import Annotated, Optional, Tuple
 
 from official.modeling import hyperparams
+
+from configs.type_checks import Bound
+
+# Types with bounds, which `type_checks` checks.
+Count = Annotated[int, Bound('at least 1', lambda x: x >= 1)]
+CountOrZero = Annotated[int, Bound('at least 0', lambda x: x >= 0)]
+NotNegative = Annotated[float, Bound('at least 0', lambda x: x >= 0)]
+Positive = Annotated[float, Bound('above 0', lambda x: x > 0)]
+Share = Annotated[float, Bound('between 0 and 1', lambda x: 0 <= x <= 1)]
+Rate = Annotated[float, Bound('at least 0 and below 1', lambda x: 0 <= x < 1)]
+Limit = Optional[
+  Annotated[int, Bound('at least 1, or null for all', lambda x: x >= 1)]
+]
+PastFrames = Annotated[
+  Tuple[int, ...],
+  Bound(
+    'negative numbers, the oldest frame first',
+    lambda x: list(x) == sorted(set(x)) and all(offset < 0 for offset in x),
+  ),
+]
+ScaleRange = Annotated[
+  Tuple[float, float],
+  Bound('two positive numbers, the smaller first', lambda x: 0 < x[0] <= x[1]),
+]
 
 
 @dataclasses.dataclass
@@ -28,11 +52,11 @@ class ImageEncoder(hyperparams.Config):
   resnet: ResNet = dataclasses.field(default_factory=ResNet)
   dim: int = 512
   num_layers: int = 12
-  num_heads: int = 16
+  num_heads: Count = 16
   mlp_dim: int = 2048
-  drop_path: float = 0.1
-  drop_units: float = 0.1
-  drop_attention: float = 0.0
+  drop_path: Rate = 0.1
+  drop_units: Rate = 0.1
+  drop_attention: Rate = 0.0
   feature_dim: int = 256  # Channels of the merged pyramid, at mask size.
 
 
@@ -40,14 +64,14 @@ class ImageEncoder(hyperparams.Config):
 class MaskDecoder(hyperparams.Config):
   """The TransUNet denoiser."""
 
-  dim: int = 128
+  dim: Count = 128
   channel_multipliers: Tuple[int, ...] = (1, 1, 2, 2)
   blocks_per_level: int = 1
   conv_in_kernel: int = 1
-  transformer_dim: int = 512
+  transformer_dim: Count = 512
   transformer_layers: int = 6
-  head_dim: int = 64
-  dropout: float = 0.0
+  head_dim: Count = 64
+  dropout: Rate = 0.0
   time_scaling: float = 1e4  # Not stated in the paper.
 
 
@@ -69,12 +93,12 @@ class Schedule(hyperparams.Config):
 class Model(hyperparams.Config):
   """The network and its diffusion."""
 
-  image_size: Tuple[int, int] = (256, 256)
-  mask_size: Tuple[int, int] = (128, 128)
-  num_classes: int = 134  # Void (0) included.
-  max_instances: int = 101  # K: ids are 1..K-1; 0 is void.
-  bits: int = 8  # Per channel of the panoptic map.
-  input_scaling: float = 0.1  # b
+  image_size: Tuple[Count, Count] = (256, 256)
+  mask_size: Tuple[Count, Count] = (128, 128)
+  num_classes: Count = 134  # Void (0) included.
+  max_instances: Count = 101  # K: ids are 1..K-1; 0 is void.
+  bits: Count = 8  # Per channel of the panoptic map.
+  input_scaling: Positive = 0.1  # b
   # How the image reaches the decoder: 'concat', 'attention' or both.
   conditioning: Tuple[str, ...] = ('concat', 'attention')
   # Decoder pretraining: image features are zeros and there is no encoder.
@@ -83,7 +107,7 @@ class Model(hyperparams.Config):
   # entropy on integers), 'sigmoid' (cross entropy on bits), 'x' or 'eps'
   # (squared errors).
   parameterization: str = 'softmax'
-  past_masks: int = 0  # Earlier frames whose masks are given: 2 for video.
+  past_masks: CountOrZero = 0  # Earlier frames with given masks: 2 for video.
   encoder: ImageEncoder = dataclasses.field(default_factory=ImageEncoder)
   decoder: MaskDecoder = dataclasses.field(default_factory=MaskDecoder)
 
@@ -92,7 +116,7 @@ class Model(hyperparams.Config):
 class Loss(hyperparams.Config):
   """Algorithm 1."""
 
-  weight_p: float = 0.2  # Exponent of the instance-size weight; 0: none.
+  weight_p: NotNegative = 0.2  # Exponent of the instance-size weight; 0: none.
   schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
 
@@ -101,8 +125,8 @@ class Sampler(hyperparams.Config):
   """Algorithm 2."""
 
   name: str = 'ddim'  # 'ddim', 'ddpm_large' or 'ddpm_small'.
-  steps: int = 20
-  td: float = 0.0  # Asymmetric time interval.
+  steps: Count = 20
+  td: NotNegative = 0.0  # Asymmetric time interval.
   schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
 
@@ -141,10 +165,10 @@ class MovingShapes(Shapes):
 class Augmentation(hyperparams.Config):
   """Training transforms."""
 
-  scale_jitter: Tuple[float, float] = (1.0, 1.0)
+  scale_jitter: ScaleRange = (1.0, 1.0)
   flip: bool = True
   color_jitter: float = 0.0  # Strength; 0: off.
-  past_mask_dropout: float = 0.2  # Share of past masks that become void.
+  past_mask_dropout: Share = 0.2  # Share of past masks that become void.
 
 
 @dataclasses.dataclass
@@ -164,9 +188,9 @@ class Data(hyperparams.Config):
   shapes: Shapes = dataclasses.field(default_factory=Shapes)
   moving_shapes: MovingShapes = dataclasses.field(default_factory=MovingShapes)
   cache: bool = False  # Keep the files' bytes in memory.
-  eval_examples: Optional[int] = None  # First images or videos; None: all.
+  eval_examples: Limit = None  # First images or videos; None: all.
   # Videos: the past frames whose masks are given, counted from the frame.
-  past_frames: Tuple[int, ...] = (-2, -1)
+  past_frames: PastFrames = (-2, -1)
   service: str = ''  # Address of a tf.data service that prepares the batches.
 
 
@@ -174,20 +198,20 @@ class Data(hyperparams.Config):
 class Optimizer(hyperparams.Config):
   """AdamW, its learning rate and the averaged weights."""
 
-  learning_rate: float = 1e-4
+  learning_rate: Positive = 1e-4
   schedule: str = 'linear'  # 'constant', 'linear' or 'cosine'.
-  end_factor: float = 0.1  # Last learning rate, as a share of the first.
-  warmup_steps: int = 0
-  beta_1: float = 0.9
-  beta_2: float = 0.999
-  epsilon: float = 1e-8
+  end_factor: Share = 0.1  # Last learning rate, as a share of the first.
+  warmup_steps: CountOrZero = 0
+  beta_1: Rate = 0.9
+  beta_2: Rate = 0.999
+  epsilon: Positive = 1e-8
   # A kernel of n > base_fan_in inputs learns at learning_rate * base_fan_in / n
   # (muP, arXiv 2203.03466); 0: all variables alike, as in the paper.
-  base_fan_in: int = 0
-  weight_decay: float = 0.05  # Decoupled, on all variables.
-  clip_norm: float = 1.0  # Of the global gradient; 0: off.
-  accumulation_steps: int = 1  # Micro-batches per update.
-  ema_decay: float = 0.999
+  base_fan_in: CountOrZero = 0
+  weight_decay: NotNegative = 0.05  # Decoupled, on all variables.
+  clip_norm: NotNegative = 1.0  # Of the global gradient; 0: off.
+  accumulation_steps: Count = 1  # Micro-batches per update.
+  ema_decay: Rate = 0.999
   ema_warmup: bool = False  # Decay min(ema_decay, (1 + n) / (10 + n)).
 
 
@@ -195,8 +219,8 @@ class Optimizer(hyperparams.Config):
 class Training(hyperparams.Config):
   """The loop."""
 
-  steps: int = 1000
-  batch_size: int = 16  # Global; per update, over all micro-batches.
+  steps: Count = 1000
+  batch_size: Count = 16  # Global; per update, over all micro-batches.
   seed: int = 0
   precision: str = 'float32'  # 'float32' or 'bfloat16'.
   jit_compile: bool = False
@@ -205,10 +229,10 @@ class Training(hyperparams.Config):
   init_checkpoint: Tuple[str, ...] = ()
   init_weights: str = 'ema'  # 'ema' or 'online', where a file has both.
   freeze_encoder: bool = False
-  log_every: int = 50  # Steps.
-  checkpoint_every: int = 1000  # Steps.
-  keep_checkpoints: int = 3
-  visualize_every: int = 0  # Steps; 0: only when the run is evaluated.
+  log_every: Count = 50  # Steps.
+  checkpoint_every: Count = 1000  # Steps.
+  keep_checkpoints: Count = 3
+  visualize_every: CountOrZero = 0  # Steps; 0: only when the run is evaluated.
 
 
 @dataclasses.dataclass
@@ -216,10 +240,10 @@ class Video(hyperparams.Config):
   """How videos are streamed and scored."""
 
   metric: str = 'stq'  # 'stq', with VPQ, or 'j_and_f', unsupervised.
-  first_frame_steps: int = 0  # Of the sampler; 0: as many as on later frames.
+  first_frame_steps: CountOrZero = 0  # Of the sampler; 0: as on later frames.
   # Longer videos are split into the fewest pieces that are not longer, and each
   # piece starts without a past; 0: no limit.
-  max_frames: int = 0
+  max_frames: CountOrZero = 0
   split: bool = True  # False: a longer video is an error.
   withhold_past: bool = False  # As if every frame were the first: a baseline.
 
@@ -228,21 +252,21 @@ class Video(hyperparams.Config):
 class Evaluation(hyperparams.Config):
   """Sampling and scoring."""
 
-  every: int = 0  # Steps, in train_and_eval; 0: only after the last.
-  batch_size: int = 16  # Global.
+  every: CountOrZero = 0  # Steps, in train_and_eval; 0: only after the last.
+  batch_size: Count = 16  # Global.
   sampler: Sampler = dataclasses.field(default_factory=Sampler)
   # A predicted segment. 'id': the pixels of an instance id, with their majority
   # class (the paper). 'class_and_id': for things, the pixels of a class and an
   # id; for stuff, all pixels of a class.
   segments_by: str = 'id'
-  min_segment_pixels: int = 0  # Smaller predicted segments become void.
+  min_segment_pixels: CountOrZero = 0  # Smaller predicted segments become void.
   weights: str = 'ema'  # 'ema' or 'online'.
   seed: int = 0  # Of the sampling noise.
-  num_visualized: int = 8  # Images or videos.
+  num_visualized: CountOrZero = 8  # Images or videos.
   write_results: bool = False  # Official result files in the run folder.
   # Number of evaluations in --mode=eval, which reports their mean and standard
   # deviation. Run r has the seed `seed + r`.
-  runs: int = 1
+  runs: Count = 1
   video: Video = dataclasses.field(default_factory=Video)
 
 

@@ -24,15 +24,8 @@ def _paper(
       mask_size=mask_size,
       num_classes=20,  # No weight depends on it, so COCO's can be loaded.
     ),
-    data=base.Data(
-      name='cityscapes',
-      train_split='train',
-      eval_split='val',
-      augmentation=base.Augmentation(scale_jitter=(1.0, 1.0)),
-    ),
-    optimizer=base.Optimizer(
-      learning_rate=3e-5, schedule='linear', end_factor=0.1, warmup_steps=0
-    ),
+    data=base.Data(name='cityscapes', eval_split='val'),
+    optimizer=base.Optimizer(learning_rate=3e-5),
     training=base.Training(
       steps=epochs * (_IMAGES // batch_size),
       batch_size=batch_size,

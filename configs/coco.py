@@ -96,36 +96,19 @@ def coco_panoptic_small() -> base.Experiment:
   docs/experiments.md. No augmentation.
   """
   noise = recipes.exponential_schedule()
+  # With b = 0.1 the few pixels of a segment would not show its id; so the bits
+  # are large, and the schedule makes up for it with more noise.
+  model = recipes.small_model((64, 64), (32, 32), (1, 2))
+  model.max_instances = 16
+  # An image shows few of the ids, so a softmax over them learns slowly; all of
+  # them share their bits.
+  model.parameterization = 'sigmoid'
+  model.encoder.dim, model.encoder.mlp_dim = 128, 512
+  model.encoder.feature_dim = 32
+  model.decoder.transformer_dim, model.decoder.head_dim = 128, 32
+  model.decoder.transformer_layers = 3
   return base.Experiment(
-    model=base.Model(
-      image_size=(64, 64),
-      mask_size=(32, 32),
-      num_classes=134,
-      max_instances=16,
-      # With b = 0.1 the few pixels of a segment would not show its id; so the
-      # bits are large, and the schedule makes up for it with more noise.
-      input_scaling=1.0,
-      # An image shows few of the ids, so a softmax over them learns slowly; all
-      # of them share their bits.
-      parameterization='sigmoid',
-      encoder=base.ImageEncoder(
-        resnet=base.ResNet(depth=18, width_multiplier=0.5),
-        dim=128,
-        num_layers=2,
-        num_heads=4,
-        mlp_dim=512,
-        feature_dim=32,
-        drop_path=0.0,
-        drop_units=0.0,
-      ),
-      decoder=base.MaskDecoder(
-        dim=32,
-        channel_multipliers=(1, 2),
-        transformer_dim=128,
-        transformer_layers=3,
-        head_dim=32,
-      ),
-    ),
+    model=model,
     loss=base.Loss(weight_p=0.5, schedule=noise),
     data=base.Data(
       name='coco_panoptic',
@@ -134,15 +117,7 @@ def coco_panoptic_small() -> base.Experiment:
       augmentation=base.Augmentation(flip=False),
       cache=True,
     ),
-    optimizer=base.Optimizer(
-      learning_rate=2e-2,
-      base_fan_in=16,
-      schedule='cosine',
-      end_factor=0.0,
-      warmup_steps=200,
-      ema_decay=0.997,
-      ema_warmup=True,
-    ),
+    optimizer=recipes.small_optimizer(2e-2, 200, base_fan_in=16),
     training=base.Training(
       steps=13_500, batch_size=8, log_every=50, checkpoint_every=1000
     ),

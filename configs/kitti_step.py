@@ -39,12 +39,8 @@ def kitti_step_small() -> base.Experiment:
   config.data.augmentation.past_mask_dropout = 0.5
   config.optimizer.weight_decay = 0.0
   config.training.steps = 4000
-  config.evaluation.sampler = base.Sampler(
-    name='ddpm_small',
-    steps=80,
-    td=5.0,
-    schedule=recipes.exponential_schedule(),
-  )
+  config.evaluation.sampler.steps, config.evaluation.sampler.td = 80, 5.0
+  config.evaluation.sampler.schedule = recipes.exponential_schedule()
   config.evaluation.video.first_frame_steps = 300
   config.evaluation.segments_by = 'class_and_id'
   return config

@@ -6,6 +6,7 @@ name of a renamed field.
 
 import copy
 import difflib
+import json
 import os
 import re
 from typing import Any, Dict, Iterator, Mapping, Tuple
@@ -116,7 +117,7 @@ def override(
 def save(config: base.Experiment, model_dir: str) -> None:
   """Writes the experiment to `experiment.yaml` in the run's folder."""
   tf.io.gfile.makedirs(model_dir)
-  text = yaml.safe_dump(_lists(config.as_dict()), sort_keys=False)
+  text = yaml.safe_dump(_plain(config), sort_keys=False)
   files.write_text(os.path.join(model_dir, _FILE), text)
 
 
@@ -145,7 +146,7 @@ def check_same_model(
   if not tf.io.gfile.exists(path):
     return
   stored = dict(_flatten(_renamed(_read(path), _RENAMED, path)))
-  current = dict(_flatten(_lists(config.as_dict())))
+  current = dict(_flatten(_plain(config)))
   compared = ('model.', 'training.freeze_encoder') if resumes else ('model.',)
   differences = [
     f'{field} is {stored.get(field)} there and {current.get(field)} here'
@@ -212,10 +213,6 @@ def _flatten(
       yield f'{prefix}{key}', value
 
 
-def _lists(value: Any) -> Any:
-  """Returns the value with tuples as lists, as safe YAML wants them."""
-  if isinstance(value, dict):
-    return {key: _lists(item) for key, item in value.items()}
-  if isinstance(value, (list, tuple)):
-    return [_lists(item) for item in value]
-  return value
+def _plain(config: base.Experiment) -> Dict[str, Any]:
+  """Returns nested dictionaries with lists for tuples, as safe YAML wants."""
+  return json.loads(json.dumps(config.as_dict()))

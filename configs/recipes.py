@@ -49,6 +49,21 @@ def small_model(
   )
 
 
+def small_optimizer(
+  learning_rate: float, warmup_steps: int = 100, base_fan_in: int = 0
+) -> base.Optimizer:
+  """For networks that learn from nothing in some thousand steps."""
+  return base.Optimizer(
+    learning_rate=learning_rate,
+    schedule='cosine',
+    end_factor=0.0,
+    warmup_steps=warmup_steps,
+    base_fan_in=base_fan_in,
+    ema_decay=0.997,
+    ema_warmup=True,
+  )
+
+
 def video_finetuning(
   name: str, image_size: Tuple[int, int], mask_size: Tuple[int, int]
 ) -> base.Experiment:
@@ -99,15 +114,7 @@ def small_video(
       augmentation=base.Augmentation(flip=False),
       cache=True,
     ),
-    optimizer=base.Optimizer(
-      learning_rate=2e-2,
-      schedule='cosine',
-      end_factor=0.0,
-      base_fan_in=16,
-      warmup_steps=100,
-      ema_decay=0.997,
-      ema_warmup=True,
-    ),
+    optimizer=small_optimizer(2e-2, base_fan_in=16),
     training=base.Training(
       steps=1500, batch_size=4, log_every=50, checkpoint_every=500
     ),

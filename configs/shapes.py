@@ -16,14 +16,7 @@ def shapes() -> base.Experiment:
   return base.Experiment(
     model=model,
     data=base.Data(name='shapes'),
-    optimizer=base.Optimizer(
-      learning_rate=3e-3,
-      schedule='cosine',
-      end_factor=0.0,
-      warmup_steps=100,
-      ema_decay=0.997,
-      ema_warmup=True,
-    ),
+    optimizer=recipes.small_optimizer(3e-3),
     training=base.Training(
       steps=5000, batch_size=16, log_every=50, checkpoint_every=1000
     ),

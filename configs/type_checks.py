@@ -1,8 +1,8 @@
-"""Checks that the fields of an experiment have their types."""
+"""Checks that the fields of an experiment have their types and bounds."""
 
 import dataclasses
 import typing
-from typing import Any
+from typing import Annotated, Any, Callable, NamedTuple
 
 from official.modeling import hyperparams
 
@@ -14,8 +14,15 @@ _TYPE_NAMES = {
 }
 
 
+class Bound(NamedTuple):
+  """What a field's values must be, besides their type: for `Annotated`."""
+
+  meaning: str
+  holds: Callable[[Any], bool]
+
+
 def check_types(config: hyperparams.Config, prefix: str = '') -> None:
-  """Checks the types of all fields.
+  """Checks the types and bounds of all fields.
 
   Lists become tuples and whole numbers become floats where the field is one.
 
@@ -24,9 +31,9 @@ def check_types(config: hyperparams.Config, prefix: str = '') -> None:
     prefix: Name of the section, with a dot at the end.
 
   Raises:
-    ValueError: Names the first field of a wrong type.
+    ValueError: Names the first field of a wrong type or out of its bounds.
   """
-  hints = typing.get_type_hints(type(config))
+  hints = typing.get_type_hints(type(config), include_extras=True)
   for field in dataclasses.fields(config):
     value, hint = getattr(config, field.name), hints[field.name]
     name = f'{prefix}{field.name}'
@@ -43,6 +50,11 @@ def check_types(config: hyperparams.Config, prefix: str = '') -> None:
 def _checked(value: Any, hint: Any, name: str) -> Any:
   """Returns the value in the type of the hint."""
   arguments = typing.get_args(hint)
+  if typing.get_origin(hint) is Annotated:
+    value, bound = _checked(value, arguments[0], name), arguments[1]
+    if not bound.holds(value):
+      raise ValueError(f'{name} is {value!r}; it must be {bound.meaning}.')
+    return value
   if type(None) in arguments:
     return None if value is None else _checked(value, arguments[0], name)
   if typing.get_origin(hint) is tuple:

@@ -135,7 +135,7 @@ def load(
   named = named_weights(model)
   published = published_names.from_paths(named)
   report = load_report.Report(prefix)
-  used, assignments = set(), []
+  used = set()
   for name, variable in named.items():
     averaged, online = _keys(name, published[name])
     candidates = averaged + online if weights == 'ema' else online
@@ -154,22 +154,15 @@ def load(
       continue
     if weights == 'ema' and key in online:
       report.online.append(name)
-    assignments.append((variable, key))
+    value = _read(reader, prefix, key)
+    variable.assign(_zero_extended(value, variable.shape))
   report.unused.extend(sorted(_online_keys(shapes) - _online_keys(used)))
-  if not assignments:
+  if not report.loaded and not report.extended:
     names = load_report.summary(report.mismatched or report.missing)
     raise ValueError(
       f'the checkpoint {prefix} holds no weight that fits this model '
       f'({names}): check the path and the model section of the configuration'
     )
-  for variable, key in assignments:
-    try:
-      value = reader.get_tensor(key + _VALUE)
-    except (tf.errors.OpError, IndexError) as error:  # IndexError: cut short.
-      raise ValueError(
-        f'the checkpoint {prefix} is damaged at {key}: copy it again'
-      ) from error
-    variable.assign(_zero_extended(value, variable.shape))
   return report
 
 
@@ -191,11 +184,8 @@ def load_all(
     ValueError: Where one is damaged, or gives the model nothing.
   """
   reports = [load(model, path, weights) for path in paths]
-  never = [
-    name
-    for name in named_weights(model)
-    if not any(name in r.loaded or name in r.extended for r in reports)
-  ]
+  given = {name for r in reports for name in (*r.loaded, *r.extended)}
+  never = [name for name in named_weights(model) if name not in given]
   return load_report.Reports(reports, never)
 
 
@@ -214,6 +204,16 @@ def _open(prefix: str) -> tuple[Any, dict[str, list[int]]]:
     for key, shape in shapes.items()
     if key.endswith(_VALUE)
   }
+
+
+def _read(reader, prefix: str, key: str) -> np.ndarray:
+  """The value of a weight; ValueError if the file is damaged there."""
+  try:
+    return reader.get_tensor(key + _VALUE)
+  except (tf.errors.OpError, IndexError) as error:  # IndexError: cut short.
+    raise ValueError(
+      f'the checkpoint {prefix} is damaged at {key}: copy it again'
+    ) from error
 
 
 def _keys(name: str, published: str) -> tuple[list[str], list[str]]:
@@ -237,11 +237,7 @@ def _online_keys(keys: Iterable[str]) -> set[str]:
 
 def _extends(theirs: list[int], ours: list[int]) -> bool:
   """Whether our kernel has more input channels, and differs in nothing else."""
-  return (
-    len(theirs) == len(ours)
-    and theirs[2] < ours[2]
-    and theirs[:2] + theirs[3:] == ours[:2] + ours[3:]
-  )
+  return [*theirs[:2], ours[2], *theirs[3:]] == ours and theirs[2] < ours[2]
 
 
 def _zero_extended(value: np.ndarray, shape: tf.TensorShape) -> np.ndarray:

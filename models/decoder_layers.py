@@ -67,9 +67,7 @@ class Bottleneck(tf_keras.layers.Layer):
     self.conv_in = layers.conv(dim, 1, name='conv_in')
     self.token = layers.dense(dim, name='token')
     self.transformer = [
-      transformer.DecoderLayer(
-        dim, config.head_dim, cross, config.dropout, name=f'transformer_{i}'
-      )
+      transformer.DecoderLayer(config, cross, name=f'transformer_{i}')
       for i in range(config.transformer_layers)
     ]
     self.gn_out = layers.GroupNorm(dim, name='gn_out')

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from configs import base
+from configs import base, choices
 
 # ---- Schedules. ----
 
@@ -70,11 +70,8 @@ def gamma(t: tf.Tensor, schedule: base.Schedule) -> tf.Tensor:
     ValueError: For an unknown name.
   """
   s = schedule
-  if s.name not in SCHEDULES:
-    raise ValueError(
-      f"unknown noise schedule '{s.name}': choose one of {', '.join(SCHEDULES)}"
-    )
-  return SCHEDULES[s.name](t, start=s.start, end=s.end, tau=s.tau)
+  function = choices.choose(SCHEDULES, s.name, 'noise schedule')
+  return function(t, start=s.start, end=s.end, tau=s.tau)
 
 
 # ---- Noise. ----
@@ -187,11 +184,7 @@ def infer(
   Raises:
     ValueError: For an unknown sampler, or a DDPM sampler without `noise_fn`.
   """
-  if sampler.name not in SAMPLERS:
-    raise ValueError(
-      f"unknown sampler '{sampler.name}': choose one of {', '.join(SAMPLERS)}"
-    )
-  ddim_or_ddpm_step = SAMPLERS[sampler.name]
+  ddim_or_ddpm_step = choices.choose(SAMPLERS, sampler.name, 'sampler')
 
   def step_noise(i):
     if noise_fn is None:

@@ -37,15 +37,7 @@ class ImageEncoder(tf_keras.layers.Layer):
     self.projection = tf_keras.layers.Dense(config.dim, name='projection')
     self.projection_ln = transformer.layer_norm('projection_ln')
     self.transformer = [
-      transformer.EncoderLayer(
-        config.dim,
-        config.num_heads,
-        config.mlp_dim,
-        config.drop_path,
-        config.drop_units,
-        config.drop_attention,
-        name=f'transformer_{i}',
-      )
+      transformer.EncoderLayer(config, name=f'transformer_{i}')
       for i in range(config.num_layers)
     ]
     self.output_ln = transformer.layer_norm('output_ln')

@@ -11,6 +11,7 @@ broadcasts against `x_t`.
 
 import tensorflow as tf
 
+from configs import choices
 from models import bits, layers
 
 
@@ -94,12 +95,7 @@ def parameterization(name: str, n: int, b: float) -> Parameterization:
   Raises:
     ValueError: For an unknown name.
   """
-  if name not in PARAMETERIZATIONS:
-    raise ValueError(
-      f"unknown parameterization '{name}': choose one of "
-      f'{", ".join(PARAMETERIZATIONS)}'
-    )
-  return PARAMETERIZATIONS[name](n, b)
+  return choices.choose(PARAMETERIZATIONS, name, 'parameterization')(n, b)
 
 
 def instance_size_weight(ids: tf.Tensor, n: int, p: float) -> tf.Tensor:

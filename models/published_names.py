@@ -34,16 +34,10 @@ _RULES: list[tuple[str, str | Callable[[re.Match], str]]] = [
   (r'(resnet_blocks/\d+)/gn_(\d)/', r'\1/group_norm_\2/'),
   (r'(resnet_blocks/\d+)/modulation/', r'\1/emb_proj/'),
   (r'(resnet_blocks/\d+)/skip/', r'\1/shortcut_layer/'),
-  (
-    r'^denoiser/middle/gn_(in|out)/',
-    r'denoiser/transformer/trans_conv_\1_norm/',
-  ),
-  (r'^denoiser/middle/conv_(in|out)/', r'denoiser/transformer/trans_conv_\1/'),
-  (r'^denoiser/middle/token/', r'denoiser/transformer/emb_proj/'),
-  (
-    r'^denoiser/middle/transformer/',
-    r'denoiser/transformer/transformer_decoder/dec_layers/',
-  ),
+  (r'/middle/transformer/', r'/transformer/transformer_decoder/dec_layers/'),
+  (r'/middle/gn_(in|out)/', r'/transformer/trans_conv_\1_norm/'),
+  (r'/middle/conv_(in|out)/', r'/transformer/trans_conv_\1/'),
+  (r'/middle/token/', r'/transformer/emb_proj/'),
   (r'(self|cross)_attention/', r'\1_mha/'),
   # All transformers.
   (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tf_keras
 
-from configs import base
+from configs import base, choices
 from models import layers
 
 
@@ -52,20 +52,14 @@ class Block(tf_keras.layers.Layer):
   ):
     super().__init__(**kwargs)
     out = expansion * width
-
-    def unit(filters, size, strides, i, zero=False):
-      return layers.ConvBatchNorm(
-        filters, size, strides, zero, name=f'convs_{i}'
-      )
-
     if expansion > 1:
-      self.convs = [
-        unit(width, 1, 1, 0),
-        unit(width, 3, strides, 1),
-        unit(out, 1, 1, 2, zero=True),
-      ]
+      units = [(width, 1, 1), (width, 3, strides), (out, 1, 1)]
     else:
-      self.convs = [unit(width, 3, strides, 0), unit(out, 3, 1, 1, zero=True)]
+      units = [(width, 3, strides), (out, 3, 1)]
+    self.convs = [
+      layers.ConvBatchNorm(*unit, zero=i == len(units) - 1, name=f'convs_{i}')
+      for i, unit in enumerate(units)
+    ]
     self.shortcut = (
       layers.ConvBatchNorm(out, 1, strides, name='shortcut')
       if project
@@ -117,16 +111,9 @@ class ResNet(tf_keras.layers.Layer):
     Raises:
       ValueError: For an unknown depth or variant.
     """
-    for name, value, known in (
-      ('depth', config.depth, DEPTHS),
-      ('variant', config.variant, VARIANTS),
-    ):
-      if value not in known:
-        raise ValueError(
-          f'unknown ResNet {name} {value!r}: choose one of {list(known)}'
-        )
-    width = int(64 * config.width_multiplier) * DEPTHS[config.depth].expansion
-    stages = range(VARIANTS[config.variant])
+    depth = choices.choose(DEPTHS, config.depth, 'ResNet depth')
+    stages = range(choices.choose(VARIANTS, config.variant, 'ResNet variant'))
+    width = int(64 * config.width_multiplier) * depth.expansion
     return Levels(
       channels=tuple(width * 2**i for i in stages),
       strides=tuple(4 * 2**i for i in stages),

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from configs import base
 from models import layers, prng
 
 KeysValues = tuple[tf.Tensor, tf.Tensor]
@@ -103,23 +104,15 @@ class Mlp(tf_keras.layers.Layer):
 class EncoderLayer(tf_keras.layers.Layer):
   """A pre-LN transformer layer over tokens `[B, s, dim]`."""
 
-  def __init__(
-    self,
-    dim: int,
-    heads: int,
-    hidden: int,
-    drop_path_rate: float,
-    drop_units: float,
-    drop_attention: float,
-    **kwargs,
-  ):
+  def __init__(self, config: base.ImageEncoder, **kwargs):
     super().__init__(**kwargs)
-    self._drop_path = drop_path_rate
+    dim, heads = config.dim, config.num_heads
+    self._drop_path = config.drop_path
     self.ln = layer_norm('ln')
     self.attention = Attention(
-      heads, dim // heads, dim, drop_attention, name='attention'
+      heads, dim // heads, dim, config.drop_attention, name='attention'
     )
-    self.mlp = Mlp(hidden, dim, drop_units, name='mlp')
+    self.mlp = Mlp(config.mlp_dim, dim, config.drop_units, name='mlp')
 
   def call(self, x, rng: prng.Rng | None = None):
     y = self.ln(x)
@@ -131,10 +124,9 @@ class EncoderLayer(tf_keras.layers.Layer):
 class DecoderLayer(tf_keras.layers.Layer):
   """A pre-LN layer that also attends to a memory, with `cross`."""
 
-  def __init__(
-    self, dim: int, head_dim: int, cross: bool, drop: float = 0.0, **kwargs
-  ):
+  def __init__(self, config: base.MaskDecoder, cross: bool, **kwargs):
     super().__init__(**kwargs)
+    dim, head_dim = config.transformer_dim, config.head_dim
     heads = dim // head_dim
     self.self_ln = layer_norm('self_ln')
     self.self_attention = Attention(heads, head_dim, dim, name='self_attention')
@@ -144,7 +136,7 @@ class DecoderLayer(tf_keras.layers.Layer):
       self.cross_attention = Attention(
         heads, head_dim, dim, name='cross_attention'
       )
-    self.mlp = Mlp(4 * dim, dim, drop, name='mlp')
+    self.mlp = Mlp(4 * dim, dim, config.dropout, name='mlp')
 
   def keys_values(self, memory: tf.Tensor) -> KeysValues | None:
     """Keys and values of a memory `[B, m, dim]`; None without `cross`."""

@@ -72,13 +72,10 @@ def _check_norms(config: base.MaskDecoder) -> None:
 
 def _check_heads(config: base.Model) -> None:
   """Channels of the transformers must divide into their heads."""
+  encoder, decoder_dim = config.encoder, config.decoder.transformer_dim
   for part, dim, heads in (
-    ('encoder', config.encoder.dim, config.encoder.num_heads),
-    (
-      'decoder',
-      config.decoder.transformer_dim,
-      config.decoder.transformer_dim // config.decoder.head_dim,
-    ),
+    ('encoder', encoder.dim, encoder.num_heads),
+    ('decoder', decoder_dim, decoder_dim // config.decoder.head_dim),
   ):
     if not heads or dim % heads:
       raise ValueError(

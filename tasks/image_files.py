@@ -4,7 +4,7 @@ import os
 import re
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
@@ -90,10 +90,7 @@ def read_image(path: str) -> np.ndarray:
         high = np.right_shift(np.asarray(image), 8)
         image = Image.fromarray(np.clip(high, 0, 255).astype(np.uint8))
       return np.asarray(image.convert('RGB'))
-  except (
-    *(UnidentifiedImageError, OSError, SyntaxError),
-    Image.DecompressionBombError,
-  ) as error:
+  except (OSError, SyntaxError, Image.DecompressionBombError) as error:
     raise ValueError(
       f'{path} cannot be read as an image ({error}): remove or replace it'
     ) from error

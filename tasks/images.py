@@ -66,7 +66,16 @@ class ImageTask:
       ValueError: If they are wrong, or do not fit the model.
     """
     if split not in self._datasets:
-      self._datasets[split] = _open(self.config, split)
+      dataset = registry.create(self.config.data, split)
+      classes = dataset.classes.num_classes
+      known = self.config.model.num_classes
+      # A single class needs no name: see `_known_classes`.
+      if classes > known and (classes, known) != (2, 1):
+        raise ValueError(
+          f'model.num_classes is {known}, but {self.config.data.name}'
+          f' has {classes} with void: change it to that'
+        )
+      self._datasets[split] = dataset
     return self._datasets[split]
 
   @property
@@ -198,7 +207,7 @@ class ImageTask:
     count = self.config.evaluation.num_visualized
     if not count:
       return {}
-    sheet = visualization.ImageSheet(self.config, self.eval_set)
+    shown = []
     # One at a time: as little memory as an evaluation with one example takes.
     examples = self.eval_dataset().unbatch().filter(lambda row: row['valid'])
     for batch in examples.take(count).batch(1):
@@ -206,9 +215,9 @@ class ImageTask:
         strategy, model, batch['image'], batch['index']
       )
       steps = strategy.experimental_local_results(steps)[0]
-      row = {name: value[0].numpy() for name, value in batch.items()}
-      sheet.add(row, steps[:, 0].numpy())
-    return sheet.images()
+      row = {name: batch[name][0].numpy() for name in self.row_names}
+      shown.append((row, steps[:, 0].numpy()))
+    return visualization.image_sheets(self.config, self.eval_set, shown)
 
   def _show_step(self, model, image, index):
     """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""
@@ -226,19 +235,6 @@ class ImageTask:
       self.config.evaluation.sampler,
       trajectory=trajectory,
     )
-
-
-def _open(config: base.Experiment, split: str) -> dataset_lib.Dataset:
-  """Opens a split, whose classes must be those of the model."""
-  dataset = registry.create(config.data, split)
-  classes, known = dataset.classes.num_classes, config.model.num_classes
-  # A single class needs no name: see `_known_classes`.
-  if classes > known and (classes, known) != (2, 1):
-    raise ValueError(
-      f'model.num_classes is {known}, but {config.data.name}'
-      f' has {classes} with void: change it to that'
-    )
-  return dataset
 
 
 def _known_classes(label_map: tf.Tensor, config: base.Experiment) -> tf.Tensor:

@@ -39,10 +39,7 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
   dataset = registry.create(config.data, config.data.train_split)
   start = time.monotonic()
   batches = pipeline.train_dataset(dataset, config).unbatch().take(count)
-  examples = [
-    {name: value.numpy() for name, value in example.items()}
-    for example in batches
-  ]
+  examples = list(batches.as_numpy_iterator())
   seconds = time.monotonic() - start
   cells = [_drawn(example, dataset.classes) for example in examples]
   columns = max(1, _COLUMNS // len(cells[0]))

@@ -4,17 +4,16 @@ import contextlib
 import os
 import time
 
-import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 from configs import base
 from data import dataset, registry, streams, transforms
 from data.reading import spec as spec_lib
-from models import checkpoints
+from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
-from panoptic import decode, draw, maps, png
-from tasks import class_file, factory, image_files, scorer
+from panoptic import decode, draw, png, result_files
+from tasks import class_file, factory, image_files, images, scorer
 
 _SIDE = 256  # Pixels: small images are drawn at least this large.
 
@@ -60,13 +59,7 @@ def run(
 
   classes = classes_of(config, checkpoint)
   task = factory.create(config)
-  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
-  if not sources:
-    raise FileNotFoundError(
-      'no weights to predict with: give --model_dir or --checkpoint'
-    )
-  model = task.build_model()
-  print(checkpoints.load_all(model, sources, config.evaluation.weights))
+  model = _load_model(task, checkpoint)
 
   def predict(image, index, state):
     batch = task.first_batch(image, index)
@@ -77,7 +70,12 @@ def run(
     predict, jit_compile=config.training.jit_compile, autograph=False
   )
   state = task.initial_state(1, tf.constant(config.evaluation.seed, tf.int64))
-  with Output(output_dir, config, classes, len(paths)) as output:
+  with contextlib.ExitStack() as stack:
+    writers = [
+      stack.enter_context(writer)
+      for writer in _start_results(config, classes, output_dir)
+    ]
+    start = time.monotonic()
     for i, (path, name) in enumerate(zip(paths, names, strict=True)):
       image = image_files.read_image(path)
       resized, resized_size = transforms.eval_transform(
@@ -91,7 +89,39 @@ def run(
         scorer.rule(config),
         classes,
       )
-      output.add(path, name, image, prediction)
+      for writer in writers:
+        writer.add(i, f'{name}.png', prediction)
+      overlay = draw.overlay(
+        image,
+        prediction,
+        classes,
+        min_side=_SIDE,
+        ids=is_clip,
+        by_id=is_clip,
+      )
+      overlay_path = os.path.join(output_dir, 'overlay', f'{name}.png')
+      png.save(overlay_path, Image.fromarray(overlay))
+      now = time.monotonic()
+      print(
+        f'{i + 1}/{len(paths)} {path}: {len(prediction.segments)} segments, '
+        f'{now - start:.1f} s',
+        flush=True,
+      )
+      start = now
+
+
+def _load_model(
+  task: images.ImageTask, checkpoint: str | None
+) -> pix2seq_d.Pix2SeqD:
+  config = task.config
+  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
+  if not sources:
+    raise FileNotFoundError(
+      'no weights to predict with: give --model_dir or --checkpoint'
+    )
+  model = task.build_model()
+  print(checkpoints.load_all(model, sources, config.evaluation.weights))
+  return model
 
 
 def classes_of(
@@ -111,76 +141,12 @@ def classes_of(
   return registry.class_table(config.data)
 
 
-class Output(contextlib.ExitStack):
-  """The files of a prediction, and a line for each image.
-
-  A context manager; the result is complete when it is left.
-  """
-
-  def __init__(
-    self,
-    output_dir: str,
-    config: base.Experiment,
-    classes: classes_lib.ClassTable,
-    total: int,
-  ):
-    """Names the folders.
-
-    Args:
-      output_dir: The folder to write.
-      config: The experiment.
-      classes: The classes of the predictions.
-      total: Number of images.
-    """
-    super().__init__()
-    self._dir, self._config, self._classes = output_dir, config, classes
-    self._total, self._count = total, 0
-
-  def __enter__(self):
-    super().__enter__()
-    self._writers = [
-      self.enter_context(spec_lib.coco_results(self._dir, self._classes))
-    ]
-    make = registry.get(self._config.data.name).result_writer
-    if self._config.task == 'video' and make is not spec_lib.coco_results:
-      writer = make(os.path.join(self._dir, 'masks'), self._classes)
-      self._writers.append(self.enter_context(writer))
-    self._start = time.monotonic()
-    return self
-
-  def add(
-    self,
-    path: str,
-    name: str,
-    image: np.ndarray,
-    prediction: maps.PanopticMap,
-  ) -> None:
-    """Writes an image's files and its line.
-
-    Args:
-      path: Of the image.
-      name: Of the files, without ending.
-      image: uint8 `[h, w, 3]`.
-      prediction: Its segments.
-    """
-    for writer in self._writers:
-      writer.add(self._count, f'{name}.png', prediction)
-    is_clip = self._config.task == 'video'
-    overlay = draw.overlay(
-      image,
-      prediction,
-      self._classes,
-      min_side=_SIDE,
-      ids=is_clip,
-      by_id=is_clip,
-    )
-    path_of_overlay = os.path.join(self._dir, 'overlay', f'{name}.png')
-    png.save(path_of_overlay, Image.fromarray(overlay))
-    self._count += 1
-    now = time.monotonic()
-    print(
-      f'{self._count}/{self._total} {path}: {len(prediction.segments)} '
-      f'segments, {now - self._start:.1f} s',
-      flush=True,
-    )
-    self._start = now
+def _start_results(
+  config: base.Experiment, classes: classes_lib.ClassTable, output_dir: str
+) -> list[result_files.ResultWriter]:
+  """The result in COCO's format, and in the data set's own for videos."""
+  writers = [spec_lib.coco_results(output_dir, classes)]
+  own = registry.get(config.data.name).result_writer
+  if config.task == 'video' and own is not spec_lib.coco_results:
+    writers.append(own(os.path.join(output_dir, 'masks'), classes))
+  return writers

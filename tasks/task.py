@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
+from models import load_report
 
 Tensors = Mapping[str, tf.Tensor]
 
@@ -20,16 +21,6 @@ class Scorer(Protocol):
 
   def result(self) -> dict[str, float]:
     """Returns the scores of all rows taken so far."""
-
-
-class Report(Protocol):
-  """Describes what was loaded into a model."""
-
-  def __str__(self) -> str:
-    """Returns a few lines."""
-
-  def listing(self) -> str:
-    """Returns the name of every weight, one a line."""
 
 
 class Task(Protocol):
@@ -66,7 +57,7 @@ class Task(Protocol):
     Weights that the loss does not depend on must not be trainable.
     """
 
-  def initialize(self, model: tf_keras.Model) -> Report:
+  def initialize(self, model: tf_keras.Model) -> load_report.Reports:
     """Loads `training.init_checkpoint`."""
 
   def train_dataset(

@@ -112,7 +112,7 @@ class VideoTask(images.ImageTask):
     videos = videos[: self.config.data.eval_examples][:count]
     if not videos:
       return {}
-    sheet = visualization.VideoSheet(self.config, self.eval_set)
+    shown = []
     # One at a time: as little memory as an evaluation with one stream takes.
     config = copy.deepcopy(self.config)
     config.evaluation.batch_size = 1
@@ -131,10 +131,11 @@ class VideoTask(images.ImageTask):
             for name, value in outputs.items()
           }
         )
-      sheet.add(rows)
+      shown.append(rows)
     withheld = self.config.evaluation.video.withhold_past
     name = 'videos_past_withheld' if withheld else 'videos'
-    return {name: sheet.image()}
+    sheet = visualization.video_sheet(self.config, self.eval_set, shown)
+    return {name: sheet}
 
   def _show_step(self, model, batch, state):
     return self.predict_step(model, batch, state)
@@ -155,14 +156,12 @@ class VideoTask(images.ImageTask):
     # A batch may hold both. Each branch runs only where a row needs it.
     model_config = self.config.model
     shape = [*seeds.shape[:1], *model_config.mask_size, 2 * model_config.bits]
-    of_first = tf.cond(
-      tf.reduce_any(is_first), lambda: sample(first), lambda: tf.zeros(shape)
-    )
-    of_later = tf.cond(
-      tf.reduce_any(~is_first & valid),
-      lambda: sample(later),
-      lambda: tf.zeros(shape),
-    )
+
+    def sample_if(needed: tf.Tensor, sampler: base.Sampler):
+      return tf.cond(needed, lambda: sample(sampler), lambda: tf.zeros(shape))
+
+    of_first = sample_if(tf.reduce_any(is_first), first)
+    of_later = sample_if(tf.reduce_any(~is_first & valid), later)
     return tf.where(_as_maps(is_first)[:, 0], of_first, of_later)
 
 

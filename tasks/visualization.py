@@ -1,6 +1,6 @@
 """Sheets of images, ground truth and predictions, on the host."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,61 +16,58 @@ _IMAGE_SIDE, _FRAME_SIDE = 128, 96  # Pixels, at least.
 _MAX_TRAJECTORIES = 4
 
 
-class ImageSheet:
-  """Image, ground truth and prediction side by side; and trajectories."""
+def image_sheets(
+  config: 'base.Experiment',
+  dataset: 'dataset_lib.Dataset',
+  examples: Iterable[tuple[Mapping[str, Any], Sequence[np.ndarray]]],
+) -> dict[str, np.ndarray]:
+  """Image, ground truth and prediction side by side; and trajectories.
 
-  def __init__(self, config: 'base.Experiment', dataset: 'dataset_lib.Dataset'):
-    self._config, self._dataset = config, dataset
-    self._predictions: list[list[np.ndarray]] = []
-    self._trajectories: list[list[np.ndarray]] = []
+  Args:
+    config: The experiment.
+    dataset: The data set of the examples.
+    examples: Of each 'image_id', 'resized_size' and 'original_size', and its
+      label maps, integers `[h, w, 2]`, after more and more steps.
 
-  def add(self, row: Mapping[str, Any], label_maps: Sequence) -> None:
-    """Adds an example.
-
-    Args:
-      row: 'image_id', 'resized_size' and 'original_size' of the example.
-      label_maps: Integers `[h, w, 2]` each, after more and more steps.
-    """
+  Returns:
+    'predictions' and 'trajectory', uint8 `[H, W, 3]`.
+  """
+  predictions, trajectories = [], []
+  for row, label_maps in examples:
     image, truth, *steps = _cells(
-      self._config, self._dataset, row, label_maps, _IMAGE_SIDE, by_id=False
+      config, dataset, row, label_maps, _IMAGE_SIDE, by_id=False
     )
-    self._predictions.append([image, truth, steps[-1]])
-    if len(self._trajectories) < _MAX_TRAJECTORIES:
-      self._trajectories.append([image, *steps])
-
-  def images(self) -> dict[str, np.ndarray]:
-    """'predictions' and 'trajectory', uint8 `[H, W, 3]`."""
-    return {
-      'predictions': draw.grid(self._predictions),
-      'trajectory': draw.grid(self._trajectories),
-    }
+    predictions.append([image, truth, steps[-1]])
+    trajectories.append([image, *steps])
+  return {
+    'predictions': draw.grid(predictions),
+    'trajectory': draw.grid(trajectories[:_MAX_TRAJECTORIES]),
+  }
 
 
-class VideoSheet:
-  """Strips of frames, ground truth and predictions; a colour is an id."""
+def video_sheet(
+  config: 'base.Experiment',
+  dataset: 'dataset_lib.Dataset',
+  videos: Iterable[Iterable[Mapping[str, Any]]],
+) -> np.ndarray:
+  """Strips of frames, ground truth and predictions; a colour is an id.
 
-  def __init__(self, config: 'base.Experiment', dataset: 'dataset_lib.Dataset'):
-    self._config, self._dataset = config, dataset
-    self._rows: list[list[np.ndarray]] = []
+  Args:
+    config: The experiment.
+    dataset: The data set of the videos.
+    videos: Of each the rows of `VideoTask.predict_step`, frame by frame.
 
-  def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds a video: rows of `VideoTask.predict_step`, frame by frame."""
-    strip = [
-      _cells(
-        self._config,
-        self._dataset,
-        row,
-        [row['label_map']],
-        _FRAME_SIDE,
-        by_id=True,
-      )
-      for row in rows
+  Returns:
+    uint8 `[H, W, 3]`.
+  """
+  strips: list[Sequence[np.ndarray]] = []
+  for video in videos:
+    frames = [
+      _cells(config, dataset, row, [row['label_map']], _FRAME_SIDE, by_id=True)
+      for row in video
     ]
-    self._rows += [list(cells) for cells in zip(*strip, strict=True)]
-
-  def image(self) -> np.ndarray:
-    """uint8 `[H, W, 3]`."""
-    return draw.grid(self._rows)
+    strips += zip(*frames, strict=True)
+  return draw.grid(strips)
 
 
 def _cells(config, dataset, row, label_maps, side, by_id) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from configs import base
+from configs import base, choices
 
 # Shapes of the learning rate by `optimizer.schedule`: 1 is the full rate and 0
 # the last one. `progress` is in [0, 1].
@@ -39,12 +39,8 @@ def learning_rate(
   warmup = float(config.warmup_steps)
   progress = (n - warmup) / max(total_steps - warmup, 1.0)
   progress = tf.clip_by_value(progress, 0.0, 1.0)
-  if config.schedule not in SCHEDULES:
-    raise ValueError(
-      f'Unknown optimizer.schedule {config.schedule!r}; choose one of '
-      f'{", ".join(SCHEDULES)}.'
-    )
-  share = SCHEDULES[config.schedule](progress)
+  share_at = choices.choose(SCHEDULES, config.schedule, 'optimizer.schedule')
+  share = share_at(progress)
   factor = config.end_factor + (1.0 - config.end_factor) * share
   rise = tf.minimum((n + 1.0) / max(warmup, 1.0), 1.0)
   return config.learning_rate * rise * factor

@@ -85,9 +85,8 @@ class Reporter:
     self._image_dir = os.path.join(model_dir, 'pictures')
     self._image_writer: tf.summary.SummaryWriter | None = None
     self._best = checkpointing.BestCheckpoint(model_dir, task.metric)
-    self.evaluated_steps: set[int] = set()
-    for line in json_lines.read(self._metrics_file):
-      self.evaluated_steps.add(line['step'])
+    records = json_lines.read(self._metrics_file)
+    self.evaluated_steps = {line['step'] for line in records}
 
   def scores(
     self, step: int, scores: dict[str, float], checkpoint: str | None

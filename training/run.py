@@ -67,6 +67,8 @@ class _Session:
     self._state = state
     self._watcher = watcher
     self._start = self._step()
+    self._total = self._config.training.steps
+    self._evaluate_every = self._config.evaluation.every or self._total
     self._saver = checkpointing.Saver(
       model_dir, state, strategy, self._config.training.keep_checkpoints
     )
@@ -99,10 +101,9 @@ class _Session:
   def run(self) -> None:
     # The evaluation at the step of the last checkpoint may be missing.
     self._evaluate()
-    total = self._config.training.steps
-    every = self._config.evaluation.every or total
-    while (step := self._step()) < total:
-      self._controller.train(min(total, step - step % every + every))
+    every = self._evaluate_every
+    while (step := self._step()) < self._total:
+      self._controller.train(min(self._total, step - step % every + every))
       self._evaluate()
 
   def _step(self) -> int:
@@ -131,21 +132,20 @@ class _Session:
   def _show_progress(self, _) -> None:
     output = self._trainer.output
     self._controller.summary_manager.write_summaries(output)
-    total = self._config.training.steps
     step = self._step()
     if step == self._start + 1:
       seconds = log.duration(output['seconds_per_step'])
       log.log(
-        f'step {step}/{total} | {seconds} with compilation | '
+        f'step {step}/{self._total} | {seconds} with compilation | '
         f'loss {output["loss"]:.5g}'
       )
     else:
-      log.log(log.training_line(step, total, output))
+      log.log(log.training_line(step, self._total, output))
 
   def _save(self, _) -> None:
-    training = self._config.training
     step = self._step()
-    if step % training.checkpoint_every == 0 or step == training.steps:
+    every = self._config.training.checkpoint_every
+    if step % every == 0 or step == self._total:
       self._saver.save()
 
   def _visualize(self, _) -> None:
@@ -162,8 +162,7 @@ class _Session:
   def _evaluate(self) -> None:
     """Evaluates if it is time and not done yet."""
     step = self._step()
-    every = self._config.evaluation.every or self._config.training.steps
-    is_due = step == self._config.training.steps or step % every == 0
+    is_due = step == self._total or step % self._evaluate_every == 0
     if (
       self._controller.evaluator is None
       or not step

@@ -1,9 +1,10 @@
 """Checks an experiment before anything is built.
 
-Names and sizes that a part of the program defines are checked against that
-part.
+The configuration states the bounds of single fields. Names and sizes that a
+part of the program defines are checked against that part.
 """
 
+import functools
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -32,53 +33,6 @@ _CHOICES: dict[str, Collection] = {
   'evaluation.weights': checkpoints.WEIGHTS,
   'evaluation.video.metric': metrics.names(video=True),
 }
-_AT_LEAST_ONE = (
-  'model.num_classes',
-  'model.max_instances',
-  'model.bits',
-  'model.encoder.num_heads',
-  'model.decoder.dim',
-  'model.decoder.transformer_dim',
-  'model.decoder.head_dim',
-  'optimizer.accumulation_steps',
-  'training.steps',
-  'training.batch_size',
-  'training.log_every',
-  'training.checkpoint_every',
-  'training.keep_checkpoints',
-  'evaluation.batch_size',
-  'evaluation.sampler.steps',
-  'evaluation.runs',
-)
-_POSITIVE = (
-  'model.input_scaling',
-  'optimizer.learning_rate',
-  'optimizer.epsilon',
-)
-_NOT_NEGATIVE = (
-  'model.past_masks',
-  'loss.weight_p',
-  'optimizer.warmup_steps',
-  'optimizer.base_fan_in',
-  'optimizer.weight_decay',
-  'optimizer.clip_norm',
-  'training.visualize_every',
-  'evaluation.every',
-  'evaluation.sampler.td',
-  'evaluation.min_segment_pixels',
-  'evaluation.num_visualized',
-  'evaluation.video.first_frame_steps',
-  'evaluation.video.max_frames',
-)
-_BELOW_ONE = (
-  'optimizer.beta_1',
-  'optimizer.beta_2',
-  'optimizer.ema_decay',
-  'model.encoder.drop_path',
-  'model.encoder.drop_units',
-  'model.encoder.drop_attention',
-  'model.decoder.dropout',
-)
 
 
 def validate(
@@ -95,63 +49,22 @@ def validate(
     ValueError: One sentence: the field, its value, and what it must be.
   """
   type_checks.check_types(config)
+  require = functools.partial(_require, config)
   for field, owners in _CHOICES.items():
     choices = tuple(owners)
-    _require(config, field, choices.__contains__, f'one of {choices}')
-  for field in _AT_LEAST_ONE:
-    _require(config, field, lambda x: x >= 1, 'at least 1')
-  for field in _POSITIVE:
-    _require(config, field, lambda x: x > 0, 'above 0')
-  for field in _NOT_NEGATIVE:
-    _require(config, field, lambda x: x >= 0, 'at least 0')
-  for field in _BELOW_ONE:
-    _require(config, field, lambda x: 0 <= x < 1, 'at least 0 and below 1')
-  for field in ('model.image_size', 'model.mask_size'):
-    _require(config, field, lambda x: min(x) >= 1, 'at least 1 pixel')
-  _require(
-    config,
-    'data.eval_examples',
-    lambda x: x is None or x >= 1,
-    'at least 1, or null for all',
-  )
-  _require(
-    config,
-    'optimizer.end_factor',
-    lambda x: 0 <= x <= 1,
-    'between 0 and 1',
-  )
-  _require(
-    config,
+    require(field, choices.__contains__, f'one of {choices}')
+  require(
     'optimizer.warmup_steps',
     lambda x: x <= config.training.steps,
     f'at most training.steps = {config.training.steps}',
   )
-  _require(
-    config,
+  require(
     'model.conditioning',
     lambda x: x and set(x) <= {'concat', 'attention'},
     "'concat', 'attention' or both",
   )
-  _require(
-    config,
-    'data.past_frames',
-    lambda x: list(x) == sorted(set(x)) and all(offset < 0 for offset in x),
-    'negative numbers, the oldest frame first',
-  )
-  _require(
-    config,
-    'data.augmentation.scale_jitter',
-    lambda x: 0 < x[0] <= x[1],
-    'two positive numbers, the smaller first',
-  )
-  _require(
-    config,
-    'data.augmentation.past_mask_dropout',
-    lambda x: 0 <= x <= 1,
-    'between 0 and 1',
-  )
   if config.task == 'video':
-    _check_video(config)
+    _check_video(config, require)
   elif config.model.past_masks:
     raise ValueError(
       f'model.past_masks is {config.model.past_masks}, but the task is '
@@ -159,22 +72,19 @@ def validate(
       'model.past_masks=0.'
     )
   largest = max(config.model.num_classes, config.model.max_instances) - 1
-  _require(
-    config,
+  require(
     'model.bits',
     lambda x: largest < 2**x <= 2**16,
     f'enough to write {largest}, and at most 16',
   )
   parts = num_replicas * config.optimizer.accumulation_steps
-  _require(
-    config,
+  require(
     'training.batch_size',
     lambda x: x % parts == 0,
     f'a multiple of {parts} = {num_replicas} replicas x '
     f'{config.optimizer.accumulation_steps} accumulation steps',
   )
-  _require(
-    config,
+  require(
     'evaluation.batch_size',
     lambda x: not evaluates or x % num_replicas == 0,
     f'a multiple of {num_replicas}, the number of replicas',
@@ -182,24 +92,21 @@ def validate(
   model_validation.check(config.model)
 
 
-def _check_video(config: base.Experiment) -> None:
+def _check_video(config: base.Experiment, require: Callable) -> None:
   offsets = config.data.past_frames
-  _require(
-    config,
+  require(
     'model.past_masks',
     lambda x: x in (0, len(offsets)),
     f'{len(offsets)}, one for each of data.past_frames = {list(offsets)}, or 0 '
     'for a model that sees each frame alone',
   )
   if config.evaluation.video.metric == 'j_and_f':
-    _require(
-      config,
+    require(
       'model.max_instances',
       lambda x: x <= 21,
       'at most 21, since J&F of DAVIS takes 20 proposals beside the background',
     )
-    _require(
-      config,
+    require(
       'evaluation.segments_by',
       lambda x: x == 'id',
       "'id', since J&F of DAVIS knows no classes",

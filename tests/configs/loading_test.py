@@ -38,6 +38,7 @@ def test_overrides_come_in_order(tmp_path):
     ('training=3', "Unknown field 'training'"),
     ('training.steps=many', "training.steps is 'many'; .* a whole number"),
     ('training.steps=1.5', 'training.steps is 1.5; .* a whole number'),
+    ('training.steps=0', 'training.steps is 0; it must be at least 1'),
     ('training.jit_compile=1', 'training.jit_compile .* true or false'),
     ('model.image_size=[1,2,3]', 'model.image_size .* a list of 2'),
     ('model.image_size=64', 'model.image_size .* a list'),

@@ -20,6 +20,13 @@ from training import validation
     ('model.conditioning', ('film',), "'concat', 'attention' or"),
     ('evaluation.sampler.name', 'euler', "'ddim'"),
     ('evaluation.sampler.td', -1.0, 'at least 0'),
+    ('data.eval_examples', -1, 'or null for all'),
+    ('data.past_frames', (-1, -2), 'the oldest frame first'),
+    ('data.augmentation.scale_jitter', (2.0, 1.0), 'the smaller first'),
+    ('model.image_size', (0, 256), 'image_size is 0; it must be at least 1'),
+    ('model.past_masks', -1, 'at least 0'),
+    ('optimizer.end_factor', 1.5, 'between 0 and 1'),
+    ('optimizer.learning_rate', 0.0, 'above 0'),
   ],
 )
 def test_validation(field, value, sentence):
