@@ -6,7 +6,6 @@ The first start lists the folder, checks it, and keeps an index of the split
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from data import verify
 from data.reading import index_file, paths, samples, split_index
 from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
+from panoptic import maps
 
 _VERSION = 1  # Of the index.
 
@@ -103,8 +103,9 @@ def _make(
   Paths in it are relative, so that a folder may move.
   """
   listed = listing.samples
-  sizes: list[Any] = [sample.size for sample in listed]
-  segments: list[Any] = [sample.segments or () for sample in listed]
+  sizes = [sample.size or (0, 0) for sample in listed]
+  segments: list[Sequence[maps.Segment]]
+  segments = [sample.segments or () for sample in listed]
   if spec.tree.annotation is None:
     found = verify.check(
       {split: listed}, spec.encoding, spec.find_segments, decode_images=False

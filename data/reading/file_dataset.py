@@ -161,10 +161,11 @@ class FileDataset:
     Raises:
       InvalidArgumentError: If a file is broken or contradicts the annotation.
     """
-    label_map = self.label_map(self.label_pixels(index), index, complete=True)
+    image = self._whole_image(index)
+    pixels = self.label_pixels(index)
     return {
-      'image': self._whole_image(index),
-      'label_map': label_map,
+      'image': image,
+      'label_map': self.label_map(pixels, index, complete=True),
       'image_id': self._ids[index],
     }
 

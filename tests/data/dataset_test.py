@@ -7,12 +7,12 @@ import trees
 
 from configs import base
 from data import dataset as dataset_lib
-from data.datasets import coco, moving_shapes, shapes
+from data.datasets import moving_shapes, shapes
 
 
 def _folder(tmp_path):
   trees.coco(tmp_path, count=6, videos=True)
-  return coco.CocoPanoptic(str(tmp_path), 'val2017')
+  return trees.opened(tmp_path)
 
 
 def _shapes(tmp_path):
