@@ -174,8 +174,8 @@ class ImageTask:
     x_0 = self._sample(model, batch['image'], batch['index'], state['seed'])
     return model.decode(x_0), state
 
-  def first_batch(self, image: tf.Tensor, index: tf.Tensor) -> Tensors:
-    """What `predict_label_map` needs of one image, not of a data set.
+  def batch_of_one(self, image: tf.Tensor, index: tf.Tensor) -> Tensors:
+    """A batch for `predict_label_map` of one image, not of a data set.
 
     Args:
       image: float32 `[H, W, 3]` in [0, 1].
@@ -184,8 +184,7 @@ class ImageTask:
     return {'image': image[tf.newaxis], 'index': index[tf.newaxis]}
 
   def new_scorer(self, run: int = 0) -> scorer.Scorer:
-    """Returns a scorer; result files of several runs have folders of their
-    own."""
+    """Returns a scorer; several runs write into folders of their own."""
     folder = self._results_dir
     if folder and self.config.evaluation.runs > 1:
       folder = os.path.join(folder, f'run-{run:02d}')

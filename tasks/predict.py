@@ -62,7 +62,7 @@ def run(
   model = _load_model(task, checkpoint)
 
   def predict(image, index, state):
-    batch = task.first_batch(image, index)
+    batch = task.batch_of_one(image, index)
     label_map, state = task.predict_label_map(model, batch, state)
     return label_map[0], state
 

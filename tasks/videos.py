@@ -85,7 +85,7 @@ class VideoTask(images.ImageTask):
     past = tf.concat([past[:, 1:], label_map[:, tf.newaxis]], axis=1)
     return label_map, {**state, 'past_masks': past}
 
-  def first_batch(self, image: tf.Tensor, index: tf.Tensor) -> Tensors:
+  def batch_of_one(self, image: tf.Tensor, index: tf.Tensor) -> Tensors:
     """See `ImageTask`; all frames are of one clip, which begins at index 0."""
     return {
       'image': image[tf.newaxis],

@@ -34,6 +34,9 @@ _WITHOUT_TENSORFLOW = (
   'data.verify',
   'data.check',
   'tasks.scorer',
+  'tasks.visualization',
+  'tasks.image_files',
+  'data.folder',
 )
 
 
