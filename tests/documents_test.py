@@ -103,6 +103,7 @@ def test_a_set_of_ones_own_passes_its_check_and_is_trained_on(
   assert not batch['past_masks'].numpy().any()
 
 
+@pytest.mark.slow
 def test_notebook_code_runs(tmp_path, monkeypatch):
   (code,) = re.findall(r'```python\n(.*?)```', _TEXTS['README.md'], re.DOTALL)
   model = pix2seq_d.Pix2SeqD(loading.load('shapes').model)

@@ -72,6 +72,7 @@ def _run(*arguments):
     main.main(['main'])
 
 
+@pytest.mark.slow
 def test_another_experiment_leaves_a_run_as_it_was(tmp_path):
   config = tiny.experiment(training__steps=1, data__shapes__thing_classes=2)
   loading.save(config, str(tmp_path))

@@ -101,6 +101,7 @@ def test_resuming_far_away_is_immediate():
   assert len(_take(batches, 1)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'make', [_shapes, lambda: (Numbered(5), _experiment())]
 )

@@ -221,6 +221,7 @@ def test_coco_without_boxes_is_refused_before_it_is_packed(tmp_path):
   assert os.listdir(tmp_path) == ['mine']
 
 
+@pytest.mark.slow
 def test_the_last_line_says_how_to_use_the_records(tmp_path):
   trees.cityscapes(tmp_path / 'official')
   done = subprocess.run(

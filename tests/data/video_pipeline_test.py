@@ -96,6 +96,7 @@ def test_past_masks_are_the_frames_before(tmp_path):
   assert seen == set(range(6))
 
 
+@pytest.mark.slow
 def test_resuming_and_workers(tmp_path):
   dataset, config = _videos(tmp_path), _config(scale_jitter=(0.8, 1.5))
   straight = _take(pipeline.train_dataset(dataset, config), 5)
@@ -150,6 +151,7 @@ def test_frames_of_a_video_have_one_size(tmp_path):
     trees.opened(tmp_path)
 
 
+@pytest.mark.slow
 def test_frames_without_past_masks_are_images(tmp_path):
   dataset, config = _videos(tmp_path), _config()
   (clip,) = _take(pipeline.train_dataset(dataset, config), 1)

@@ -96,6 +96,7 @@ def test_newest_of_a_folder_and_index_file(tmp_path):
     _assert_equal(_values(target), newest)
 
 
+@pytest.mark.slow
 def test_report_says_what_did_not_fit(tmp_path):
   source = tiny.build(
     encoder__feature_dim=12, decoder__transformer_layers=2, past_masks=1

@@ -39,6 +39,7 @@ def _assert_encoded(model, arrays):
     np.testing.assert_allclose(actual, arrays[name], rtol=1e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('weights', ['ema', 'online'])
 @pytest.mark.parametrize('name', _CASES)
 def test_both_copies_of_the_weights(name, weights):
@@ -60,6 +61,7 @@ def test_masks_of_a_quarter_and_of_the_whole_of_the_image(name):
   _assert_encoded(model, golden.arrays(name))
 
 
+@pytest.mark.slow
 def test_encoder_of_a_detection_checkpoint():
   model = golden.build('pix2seq_ar_c4')
   report = checkpoints.load(model, str(shared.path('golden', 'pix2seq_ar_c4')))
@@ -164,6 +166,7 @@ def test_training_loss_and_gradients(case):
   )
 
 
+@pytest.mark.slow
 def test_samplers(case):
   model, arrays = case
   noise = tf.constant(arrays['init_noise'])

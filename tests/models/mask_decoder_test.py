@@ -26,6 +26,7 @@ def _past_masks(model):
   return masks, bits.to_analog(masks, c.bits, c.input_scaling)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', _KINDS, ids=str)
 def test_the_precomputed_network_is_the_plain_one(kind):
   model = tiny.build(**kind)
@@ -60,6 +61,7 @@ def test_first_convolution_takes_all_inputs_concatenated(kind):
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', _KINDS[:2], ids=str)
 def test_sampling_calls_the_plain_network_at_every_step(kind):
   model = tiny.build(**kind)
@@ -81,6 +83,7 @@ def test_sampling_calls_the_plain_network_at_every_step(kind):
   np.testing.assert_allclose(actual, x_pred, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fresh_decoder_says_nothing():
   """Its last convolution starts near zero, and so do the residual branches."""
   model = tiny.build()

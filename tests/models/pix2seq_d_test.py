@@ -32,6 +32,7 @@ def _millions(**changes):
   ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('changes', 'expected'),
   [

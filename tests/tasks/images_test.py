@@ -161,6 +161,7 @@ def _predict(task, model, **function):
   }
 
 
+@pytest.mark.slow
 def test_predictions_are_of_every_example_once():
   task, model = _task()
   outputs = _predict(task, model, autograph=False)
@@ -178,6 +179,7 @@ def test_predictions_are_of_every_example_once():
   assert scorer.result()['images'] == 6
 
 
+@pytest.mark.slow
 def test_prediction_does_not_depend_on_the_batch():
   task, model = _task(evaluation__sampler__name='ddpm_small')
   together = _predict(task, model)['label_map'][:6]
@@ -279,6 +281,7 @@ def test_no_drawings(one_device):
   assert task.visualize(model, one_device) == {}
 
 
+@pytest.mark.slow
 def test_first_weights_follow_the_seed():
   def weights(seed):
     config = tiny.experiment(training__seed=seed)

@@ -23,6 +23,7 @@ def _config(folder):
   return config
 
 
+@pytest.mark.slow
 def test_contact_sheet_and_statistics(tmp_path, capsys):
   trees.coco(tmp_path)
   inspection.run(_config(tmp_path), str(tmp_path / 'out'), count=5)
@@ -57,6 +58,7 @@ def test_statistics_are_those_of_the_files(tmp_path):
   assert found['instances'].tolist() == [0, 4, 2]
 
 
+@pytest.mark.slow
 def test_what_finds_no_id_is_counted(tmp_path, capsys):
   trees.coco(tmp_path)
   config = _config(tmp_path)
@@ -67,6 +69,7 @@ def test_what_finds_no_id_is_counted(tmp_path, capsys):
   assert 'dropped for want of an instance id: 4' in told
 
 
+@pytest.mark.slow
 def test_clips_show_past_masks(tmp_path):
   trees.coco(tmp_path, count=3, videos=True)
   config = _config(tmp_path)

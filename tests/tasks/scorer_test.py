@@ -78,6 +78,7 @@ def test_ids_that_do_not_persist_cost_aq_and_vpq_alone():
   assert scores['VPQ_4'] < scores['VPQ_2'] < 90
 
 
+@pytest.mark.slow
 def test_perfect_videos_by_class_and_id():
   by_id = _score(_task())
   assert _score(_task(evaluation__segments_by='class_and_id')) == by_id

@@ -62,6 +62,7 @@ def streamed(model):
   return _stream(videos.VideoTask(_config()), model)
 
 
+@pytest.mark.slow
 def test_predictions_are_fed_back(model, streamed):
   task = videos.VideoTask(_config())
   dataset, config = task.eval_set, task.config
@@ -83,12 +84,14 @@ def test_predictions_are_fed_back(model, streamed):
     assert _same(model.decode(x_0)[0], streamed[number, t]) > 0.99
 
 
+@pytest.mark.slow
 def test_a_video_does_not_depend_on_its_stream(model, streamed):
   for streams in (1, 2):
     task = videos.VideoTask(_config(evaluation__batch_size=streams))
     assert _same(_stream(task, model), streamed) > 0.995
 
 
+@pytest.mark.slow
 def test_offsets_of_past_frames(model, streamed):
   task = videos.VideoTask(_config(data__past_frames=(-3, -1)))
   assert task.initial_state(2, 0)['past_masks'].shape == (2, 3, 16, 16, 2)
@@ -97,6 +100,7 @@ def test_offsets_of_past_frames(model, streamed):
   assert _same(other[:, 2:], streamed[:, 2:]) < 0.95
 
 
+@pytest.mark.slow
 def test_withheld_past(model, streamed):
   task = videos.VideoTask(
     _config(evaluation__video=base.Video(withhold_past=True))
@@ -106,6 +110,7 @@ def test_withheld_past(model, streamed):
   assert _same(alone[:, 1:], streamed[:, 1:]) < 0.9
 
 
+@pytest.mark.slow
 def test_chunks_remember_nothing_of_each_other(model, streamed):
   task = videos.VideoTask(_config(evaluation__video=base.Video(max_frames=3)))
   chunks = _stream(task, model)  # Of two frames each.
@@ -123,6 +128,7 @@ def test_longer_video_than_allowed():
     task.eval_dataset()
 
 
+@pytest.mark.slow
 def test_first_frames_have_steps_of_their_own(model, streamed):
   settings = base.Video(first_frame_steps=5)
   # Two streams for three videos: one starts while the other goes on.
@@ -138,6 +144,7 @@ def test_first_frames_have_steps_of_their_own(model, streamed):
   assert _same(mixed[:, 1:], slow[:, 1:]) < 0.95
 
 
+@pytest.mark.slow
 def test_video_model_begins_as_the_image_model(tmp_path):
   image_model = tiny.build(seed=7)
   prefix = tf.train.Checkpoint(model=image_model).write(str(tmp_path / 'ckpt'))
@@ -189,6 +196,7 @@ def test_frames_alone_need_no_past():
   assert set(task.initial_state(2, tf.constant(0))) == {'seed'}
 
 
+@pytest.mark.slow
 def test_one_trace_for_all_frames_and_runs(model, one_device):
   task = videos.VideoTask(_config())
   traces = _count_traces(task)
@@ -205,6 +213,7 @@ def test_one_trace_for_all_frames_and_runs(model, one_device):
   assert evaluator.evaluate(tf.constant(-1)) == second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('withheld', [False, True])
 def test_strips(model, one_device, withheld):
   config = _config(
@@ -218,6 +227,7 @@ def test_strips(model, one_device, withheld):
   assert drawing.shape == (6 * 100 - 4, _FRAMES * 100 - 4, 3)
 
 
+@pytest.mark.slow
 def test_withheld_past_has_the_steps_of_a_first_frame(model):
   settings = base.Video(withhold_past=True, first_frame_steps=5)
   config = _config(evaluation__video=settings)
@@ -228,6 +238,7 @@ def test_withheld_past_has_the_steps_of_a_first_frame(model):
   assert _same(alone, _stream(videos.VideoTask(config), model)) > 0.995
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'compiled', [False, pytest.param(True, marks=pytest.mark.slow)]
 )

@@ -31,6 +31,7 @@ def _tags(folder):
   }
 
 
+@pytest.mark.slow
 def test_train_and_evaluate_keeps_the_last_and_the_best(one_device, tmp_path):
   config = loop_fakes.config(
     evaluation__every=4, training__keep_checkpoints=2, training__steps=14
@@ -70,6 +71,7 @@ def test_a_folder_that_has_lost_its_state_is_not_begun_anew(
   assert _steps(tmp_path) == kept
 
 
+@pytest.mark.slow
 def test_scores_cut_short_by_a_kill_are_made_again(one_device, tmp_path):
   config = loop_fakes.config(evaluation__every=6)
   run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path), True)

@@ -71,6 +71,7 @@ def test_objects_move_enter_leave_and_hide_each_other():
   assert entered > 1 and left > 1 and moved > 20 and met > 3
 
 
+@pytest.mark.slow
 def test_seed_and_split_make_the_videos():
   first = _frames(_videos(), 12)
   again = _frames(_videos(), 12)
@@ -100,6 +101,7 @@ def test_past_masks_are_those_of_earlier_frames():
         np.testing.assert_array_equal(label_map, expected)
 
 
+@pytest.mark.slow
 def test_training_clips():
   config = base.Experiment()
   config.data.name, config.data.past_frames = 'moving_shapes', (-3, -1)

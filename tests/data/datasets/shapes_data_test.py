@@ -28,6 +28,7 @@ def _scenes(dataset, indices):
   return {name: value.numpy() for name, value in scenes.items()}
 
 
+@pytest.mark.slow
 def test_a_scene_depends_on_seed_split_and_index_alone(hard):
   together = _scenes(hard, [5, 6, 7])
   again = shapes.Shapes(_HARD, 'train')
