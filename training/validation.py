@@ -11,7 +11,7 @@ from typing import Any
 from configs import base, type_checks
 from data import sources
 from metrics import registry as metrics
-from models import checkpoints, diffusion, losses, resnet
+from models import checkpoints, diffusion, losses, mask_decoder, resnet
 from models import validation as model_validation
 from panoptic import decode
 from tasks import factory
@@ -60,8 +60,8 @@ def validate(
   )
   require(
     'model.conditioning',
-    lambda x: x and set(x) <= {'concat', 'attention'},
-    "'concat', 'attention' or both",
+    lambda x: x and set(x) <= set(mask_decoder.CONDITIONING),
+    ', '.join(map(repr, mask_decoder.CONDITIONING)) + ' or both',
   )
   if config.task == 'video':
     _check_video(config, require)
