@@ -68,6 +68,7 @@ def test_links_and_modules_exist(name):
       assert path.with_suffix('.py').exists(), f'{name}: {module}'
 
 
+@pytest.mark.slow
 def test_a_set_of_ones_own_passes_its_check_and_is_trained_on(
   tmp_path, monkeypatch
 ):

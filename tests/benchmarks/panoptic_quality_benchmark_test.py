@@ -6,6 +6,7 @@ import sys
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('speckle', ['0', '0.05'])
 def test_it_runs(speckle):
   run = subprocess.run(

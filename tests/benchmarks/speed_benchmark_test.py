@@ -75,6 +75,7 @@ def test_a_loop_counts_as_often_as_it_runs():
   assert _flops(function, [3, 3], loop_steps=4) == 4 * 2 * 27
 
 
+@pytest.mark.slow
 def test_it_runs():
   run = subprocess.run(
     [

@@ -260,6 +260,7 @@ def _open_and_count(root):
   return len(_open('kitti_step', root, 'train').names)
 
 
+@pytest.mark.slow
 def test_several_processes_may_start_at_once(tmp_path):
   trees.kitti_step(tmp_path)
   with multiprocessing.get_context('spawn').Pool(2) as pool:

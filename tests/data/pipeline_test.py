@@ -71,6 +71,7 @@ def _indices(batches):
   return np.rint(np.concatenate(pixels) * 255).astype(int).tolist()
 
 
+@pytest.mark.slow
 def test_training_elements():
   dataset, config = _shapes()
   (batch,) = _take(pipeline.train_dataset(dataset, config), 1)

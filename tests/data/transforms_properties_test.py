@@ -2,6 +2,7 @@
 
 import hypothesis
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 
@@ -121,6 +122,7 @@ def test_evaluation_inverts_to_within_a_pixel(height, width, target, divisor):
   assert abs(column - x)[kept].max(initial=0) <= max(1, coarse[1])
 
 
+@pytest.mark.slow
 @_settings
 @hypothesis.given(_sides, _sides, _targets, _jitters, st.integers(0, 10**6))
 def test_eager_and_in_a_pipeline_are_the_same(

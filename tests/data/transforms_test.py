@@ -185,6 +185,7 @@ def test_shortcut_for_equal_sizes_changes_nothing():
   np.testing.assert_array_equal(general[1], short[1])
 
 
+@pytest.mark.slow
 def test_the_seed_decides():
   example = _example(40, 56)
   kwargs = {'scale_jitter': (0.5, 2.0), 'color_jitter': 1.0}

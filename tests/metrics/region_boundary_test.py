@@ -70,6 +70,7 @@ def test_golden_single_masks():
       assert f == pytest.approx(case['F' + suffix], abs=1e-9), case
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=8, deadline=None)
 def test_every_pair_equals_the_definition(seed):

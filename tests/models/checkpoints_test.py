@@ -36,6 +36,7 @@ def _assert_equal(first, second):
     np.testing.assert_array_equal(value, second[name], name)
 
 
+@pytest.mark.slow
 def test_every_weight_has_one_name():
   model = tiny.build()
   named = checkpoints.named_weights(model)
@@ -56,6 +57,7 @@ def test_names_are_the_paths_of_tensorflow(tmp_path):
   assert stored == set(checkpoints.named_weights(model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('weights', ['ema', 'online'])
 def test_our_own_format_comes_back(tmp_path, weights):
   model, average = tiny.build(seed=1), tiny.build(seed=2, copy=1)

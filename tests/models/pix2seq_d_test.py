@@ -71,6 +71,7 @@ def _crosses(model):
   return any('cross' in name for name in checkpoints.named_weights(model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('conditioning', 'parts', 'crosses'),
   [
@@ -100,6 +101,7 @@ def test_conditioning_decides_the_parts_and_all_of_them_learn(
   assert np.abs(out - other).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_unconditional_model_has_no_encoder_and_sees_no_image():
   model = tiny.build(unconditional=True)
   assert _parts(model) == {'decoder'}
@@ -116,6 +118,7 @@ def test_unconditional_model_has_no_encoder_and_sees_no_image():
   assert all(gradient is not None for gradient in gradients)
 
 
+@pytest.mark.slow
 def test_unconditional_model_is_the_full_one_at_features_of_zero():
   full = tiny.build()
   alone = tiny.build(unconditional=True)
@@ -136,6 +139,7 @@ def test_unconditional_model_is_the_full_one_at_features_of_zero():
   )
 
 
+@pytest.mark.slow
 def test_video_model_from_an_image_model_is_that_model(tmp_path):
   image_model = tiny.build()
   prefix = tf.train.Checkpoint(model=image_model).write(str(tmp_path / 'ckpt'))
@@ -208,6 +212,7 @@ def test_loss_draws_the_time_first_and_then_the_noise():
   assert float(other) != float(drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'rate',
   [
@@ -267,6 +272,7 @@ def test_instance_size_weight_is_in_the_loss():
   assert abs(float(weighted) - float(even)) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps'])
 def test_every_parameterization_learns_and_samples(name):
   model = tiny.build(parameterization=name)
@@ -295,6 +301,7 @@ def test_schedules_reach_loss_and_sampler():
   assert np.abs(samples[0] - samples[1]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_frozen_encoder_stays_as_it_is():
   model = tiny.build(copy=1)
   frozen = {weight.ref(): weight.numpy() for weight in model.encoder.weights}
@@ -371,6 +378,7 @@ def bfloat16():
   tf_keras.mixed_precision.set_global_policy('float32')
 
 
+@pytest.mark.slow
 def test_bfloat16_is_close_to_float32(bfloat16):
   half = tiny.build(copy=9)  # No other test's, whose policy is float32.
   assert half.decoder.conv_out.compute_dtype == 'bfloat16'

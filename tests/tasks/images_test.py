@@ -224,6 +224,7 @@ def test_loss_has_the_parts_that_it_names():
   assert np.isfinite(loss)
 
 
+@pytest.mark.slow
 def test_loss_of_parts_is_that_of_the_whole():
   """Noise and dropout go with an example, into whatever part it comes."""
   task = images.ImageTask(tiny.experiment(training__batch_size=6))
@@ -243,6 +244,7 @@ def test_loss_of_parts_is_that_of_the_whole():
   assert float(task.loss(again, batch)[0]) != pytest.approx(mean, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'examples, compiled',
   [

@@ -44,6 +44,7 @@ def _config(**changes):
   )
 
 
+@pytest.mark.slow
 def test_a_clip(frames, checkpoint, tmp_path, capsys):
   output = tmp_path / 'output'
   predict.run(_config(), str(frames), str(output), checkpoint)

@@ -37,6 +37,7 @@ def images(tmp_path):
   return folder
 
 
+@pytest.mark.slow
 def test_images_of_any_size(images, checkpoint, tmp_path, capsys):
   output = tmp_path / 'output'
   predict.run(tiny.experiment(), str(images), str(output), checkpoint)

@@ -217,6 +217,7 @@ def test_continuous_eval_scores_new_checkpoints_only(one_device, tmp_path):
   assert not task.seen
 
 
+@pytest.mark.slow
 def test_continuous_eval_says_what_else_is_missing(
   one_device, tmp_path, monkeypatch
 ):

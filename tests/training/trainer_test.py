@@ -101,6 +101,7 @@ def test_jit_compile_gives_the_same_update():
   _assert_close(*states, tolerance=2e-4)
 
 
+@pytest.mark.slow
 def test_bfloat16_keeps_float32_weights():
   config = loop_fakes.config(training__precision='bfloat16')
   state, trainer = _train(loop_fakes.FakeTask(config), 3)

@@ -154,6 +154,7 @@ def test_missing_file_is_named(tmp_path, name):
     trees.opened(folder, 'val2017')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'name', ['val2017/7.jpg', 'annotations/panoptic_val2017/7.png']
 )

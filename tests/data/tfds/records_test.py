@@ -45,6 +45,7 @@ def _assert_same(dataset, other):
   assert names == [category.name for category in other.classes.categories]
 
 
+@pytest.mark.slow
 def test_folder_tfds_and_own_records_are_the_same(tmp_path):
   """Real photos; the set of TFDS is made by its builder, not by ours."""
   root = shared.path('data', 'coco_panoptic_mini')
