@@ -5,5 +5,7 @@ import pathlib
 import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+# Programs run for a moment here: to optimize their code takes longer.
+os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0')
 _ROOT = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(_ROOT), str(_ROOT / 'tests')]

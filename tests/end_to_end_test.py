@@ -162,26 +162,26 @@ def test_killed_run_ends_with_the_same_bits_as_a_whole_one(tmp_path):
     data__shapes__size=40,
     data__augmentation__scale_jitter=(1.0, 2.0),
     data__augmentation__color_jitter=0.5,
-    training__steps=14,
-    training__checkpoint_every=4,
+    training__steps=6,
+    training__checkpoint_every=2,
   )
   loading.save(config, str(tmp_path))
   config_file = tmp_path / 'experiment.yaml'
   whole, cut = tmp_path / 'whole', tmp_path / 'cut'
   alone = _start(whole, config_file, '--mode=train')
   scorer = _start(whole, config_file, '--mode=continuous_eval', '--timeout=300')
-  _finish(_start(cut, config_file, '--mode=train', kill_at=11), killed=True)
-  assert (cut / 'ckpt-4.index').exists()
-  assert not (cut / 'ckpt-12.index').exists()
+  _finish(_start(cut, config_file, '--mode=train', kill_at=5), killed=True)
+  assert (cut / 'ckpt-2.index').exists()
+  assert not (cut / 'ckpt-6.index').exists()
   text = _finish(_start(cut, config_file, '--mode=train'))
   assert 'Resumed from' in text
   _finish(alone)
   _finish(scorer)
   lines = (whole / 'metrics.jsonl').read_text().splitlines()
   steps = [json.loads(line)['step'] for line in lines]
-  assert steps == sorted(set(steps)) and steps[-1] == 14
-  assert set(steps) <= {4, 8, 12, 14}
-  expected, actual = _values(whole / 'ckpt-14'), _values(cut / 'ckpt-14')
+  assert steps == sorted(set(steps)) and steps[-1] == 6
+  assert set(steps) <= {2, 4, 6}
+  expected, actual = _values(whole / 'ckpt-6'), _values(cut / 'ckpt-6')
   assert expected.keys() == actual.keys()
   parts = {key.split('/')[0] for key in expected}
   assert {'model', 'ema', 'optimizer', 'step'} <= parts
@@ -215,19 +215,19 @@ def _start_workers(folder, config_file, **more):
 @pytest.mark.slow
 def test_two_workers_are_killed_go_on_and_score_every_scene(tmp_path):
   loading.save(
-    tiny.experiment(training__steps=16, training__checkpoint_every=1),
+    tiny.experiment(training__steps=6, training__checkpoint_every=2),
     str(tmp_path),
   )
   config_file, folder = tmp_path / 'experiment.yaml', tmp_path / 'run'
-  for worker in _start_workers(folder, config_file, kill_at=14):
+  for worker in _start_workers(folder, config_file, kill_at=5):
     # One that outlives the other by a moment fails for want of it.
     worker.communicate(timeout=500)
     assert worker.returncode
   assert tf.train.latest_checkpoint(str(folder))
-  assert not (folder / 'ckpt-14.index').exists()
+  assert not (folder / 'ckpt-6.index').exists()
   for worker in _start_workers(folder, config_file):
     assert 'Resumed from' in _finish(worker)
   (line,) = (folder / 'metrics.jsonl').read_text().splitlines()
-  assert json.loads(line)['step'] == 16
+  assert json.loads(line)['step'] == 6
   assert json.loads(line)['metrics']['images'] == 6
-  assert (folder / 'ckpt-16.index').exists()
+  assert (folder / 'ckpt-6.index').exists()

@@ -1,14 +1,15 @@
 """Runs main with its flags, and kills itself with signal 9 in mid-training.
 
-The environment's KILL_AT is the step whose data, once read, are the end; data
-are read some steps ahead.
+The environment's KILL_AT is the step whose data are never read: they wait for
+the first checkpoint, and then it is the end.
 """
 
 import os
 import signal
+import time
 
 import tensorflow as tf
-from absl import app
+from absl import app, flags
 
 import main
 from data import pipeline
@@ -19,6 +20,8 @@ _train_dataset = pipeline.train_dataset
 def _deadly_dataset(dataset, config, start_step=0, input_context=None):
   def look(step):
     if step == int(os.environ['KILL_AT']):
+      while not tf.train.latest_checkpoint(flags.FLAGS.model_dir):
+        time.sleep(0.1)
       os.kill(os.getpid(), signal.SIGKILL)
     return step
 

@@ -46,6 +46,8 @@ def create(
         '--strategy=multi_worker needs the environment variable TF_CONFIG '
         'with the cluster and the task of this process.'
       )
+    # Which tells of every exchange while variables are created: thousands.
+    tf.get_logger().setLevel('WARNING')
     return tf.distribute.MultiWorkerMirroredStrategy()
   if not tpu:
     raise ValueError(

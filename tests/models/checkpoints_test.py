@@ -126,8 +126,9 @@ def test_report_says_what_did_not_fit(tmp_path):
   assert sizes == ['encoder_merge/last/conv1/bias (file [12], model [8])']
   for name in report.missing + mismatched:
     np.testing.assert_array_equal(before[name], after[name])
+  expected = _values(source)
   for name in report.loaded:
-    np.testing.assert_array_equal(after[name], _values(source)[name])
+    np.testing.assert_array_equal(after[name], expected[name])
   parts = [report.loaded, report.missing, mismatched]
   assert sorted(sum(parts, [])) == sorted(after)
   text = str(report)

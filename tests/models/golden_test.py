@@ -170,6 +170,7 @@ def test_training_loss_and_gradients(case):
 def test_samplers(case):
   model, arrays = case
   noise = tf.constant(arrays['init_noise'])
+  encoded = model.encode(arrays['images'])
   seen = 0
   for key in arrays:
     match = re.fullmatch(r'(dd.*)_steps(\d+)_td([\d.]+)', key)
@@ -180,7 +181,7 @@ def test_samplers(case):
       name=match[1], steps=int(match[2]), td=float(match[3])
     )
     x_0 = model.sample(
-      model.encode(arrays['images']),
+      encoded,
       noise,
       sampler,
       arrays.get('cond_label_map'),
