@@ -30,10 +30,10 @@ def write(name, content):
 
 def save(name, make, kind=None):
   def apply(root):
-    with Image.open(root / name) as picture:
-      picture.load()
+    with Image.open(root / name) as image:
+      image.load()
     file = io.BytesIO()
-    make(picture).save(file, kind or name[-3:].replace('jpg', 'jpeg'))
+    make(image).save(file, kind or name[-3:].replace('jpg', 'jpeg'))
     (root / name).write_bytes(file.getvalue())
 
   return apply

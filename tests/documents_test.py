@@ -76,11 +76,11 @@ def test_a_set_of_ones_own_passes_its_check_and_is_trained_on(
   (described,) = re.findall(r'```json\n(.*?)```', text, re.DOTALL)
   (code,) = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
   masks = tmp_path / 'mine/annotations/panoptic_train'
-  pictures = tmp_path / 'mine/train'
-  for folder in (masks, pictures):
+  images = tmp_path / 'mine/train'
+  for folder in (masks, images):
     folder.mkdir(parents=True)
   masks.with_suffix('.json').write_text(described)
-  trees.photo(pictures / 'first.jpg', (480, 640))
+  trees.save_image(images / 'first.jpg', (480, 640))
   monkeypatch.chdir(masks)
   names = {}
   exec(compile(code, 'docs/data.md', 'exec'), names)

@@ -76,7 +76,7 @@ def _run(strategy, truth=None):
   with strategy.scope():
     tiny.randomize(state.model)
     state.start_average()
-  pictures = task.visualize(state.average, strategy)
+  sheets = task.visualize(state.average, strategy)
   if truth:
     task.eval_set.ground_truth = truth.get
   scores = evaluator_lib.Evaluator(task, state.average, strategy).evaluate(
@@ -84,15 +84,15 @@ def _run(strategy, truth=None):
   )
   trainer = trainer_lib.Trainer(task, state, strategy)
   trainer.train(tf.constant(3))
-  return task, scores, pictures, state, trainer.output
+  return task, scores, sheets, state, trainer.output
 
 
 @pytest.mark.slow
 def test_two_devices_do_as_one(one_device, two_cpus):
-  task, _, pictures, one, output = _run(one_device)
+  task, _, sheets, one, output = _run(one_device)
   # What one device drew is the truth for two: PQ is near 100 if each map meets
   # that of its own image, and equals it.
-  other_task, scores, other_pictures, two, other_output = _run(
+  other_task, scores, other_sheets, two, other_output = _run(
     two_cpus, truth=task.segments
   )
   maps, other_maps = task.label_maps, other_task.label_maps
@@ -100,9 +100,9 @@ def test_two_devices_do_as_one(one_device, two_cpus):
   equal = [np.all(maps[i] == other_maps[i], axis=-1) for i in range(6)]
   assert np.mean(equal) > 0.995
   assert scores['PQ'] > 95 and scores['images'] == 6
-  assert pictures.keys() == other_pictures.keys()
-  for name, picture in pictures.items():
-    assert np.mean(picture == other_pictures[name]) > 0.99
+  assert sheets.keys() == other_sheets.keys()
+  for name, sheet in sheets.items():
+    assert np.mean(sheet == other_sheets[name]) > 0.99
   for name in ('loss', 'loss_class', 'loss_instance', 'gradient_norm'):
     assert output[name] == pytest.approx(other_output[name], rel=1e-3)
   for a, b in ((one.model, two.model), (one.average, two.average)):

@@ -12,8 +12,8 @@ COCO_CATEGORIES = [
 ]
 
 
-def photo(path, size=(24, 40), seed=0):
-  """A smooth picture; the ending of the path says how it is kept."""
+def save_image(path, size=(24, 40), seed=0):
+  """A smooth image; the ending of the path says how it is kept."""
   path.parent.mkdir(parents=True, exist_ok=True)
   small = np.random.default_rng(seed).integers(0, 256, [4, 6, 3], np.uint8)
   Image.fromarray(small).resize(size[::-1]).save(path)
@@ -44,10 +44,10 @@ def opened(root, split='val2017', cache=False):
 
 
 def coco(root, split='val2017', count=3, videos=False, categories=None):
-  """Pictures with a sky, two persons and a crowd.
+  """Images with a sky, two persons and a crowd.
 
   Returns:
-    The JSON file's path; segment 8 moves from picture to picture.
+    The JSON file's path; segment 8 moves from image to image.
   """
   content = {
     'images': [],
@@ -62,7 +62,7 @@ def coco(root, split='val2017', count=3, videos=False, categories=None):
     ids[8:20, 20:30] = 300
     ids[20:, :5] = 9
     ids[0] = 0
-    photo(root / split / f'{stem}.jpg', seed=i)
+    save_image(root / split / f'{stem}.jpg', seed=i)
     png(root / f'annotations/panoptic_{split}/{stem}.png', rgb(ids))
     image = {'id': key, 'file_name': f'{stem}.jpg', 'height': 24, 'width': 40}
     if videos:
@@ -91,7 +91,7 @@ def coco(root, split='val2017', count=3, videos=False, categories=None):
 
 
 def cityscapes(root, splits=('train', 'val')):
-  """Two cities of one picture each, with groups and ignored labels."""
+  """Two cities of one image each, with groups and ignored labels."""
   for split in splits:
     for i, city in enumerate(('aachen', 'bochum')):
       stem = f'{city}_000000_00001{i}'
@@ -105,7 +105,7 @@ def cityscapes(root, splits=('train', 'val')):
       ids[28:, 50:] = 1  # Ego vehicle.
       ids[20:24, 56:60] = 29000  # A caravan, which is ignored.
       ids[24:26, :6] = 9  # Parking, which is ignored.
-      photo(
+      save_image(
         root / f'leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png', (32, 64), i
       )
       png(
@@ -126,7 +126,7 @@ def kitti_step(root, split='train', lengths=(4, 3)):
       maps[10:14, 60:70] = 11, 0, 0  # A crowd of persons.
       maps[20:, 70:] = 255, 0, 0
       name = f'{sequence:04d}/{t:06d}.png'
-      photo(root / 'images' / split / name, (24, 80), 10 * sequence + t)
+      save_image(root / 'images' / split / name, (24, 80), 10 * sequence + t)
       png(root / 'panoptic_maps' / split / name, maps)
 
 
@@ -143,10 +143,10 @@ def davis(root, lengths=(4, 3)):
       ids[4:12, 3 + t : 15 + t] = 1
       ids[8:20, 20:30] = 2
       ids[22:] = 255
-      picture = Image.fromarray(ids).convert('P')
+      image = Image.fromarray(ids).convert('P')
       # Whole, or Pillow would write the ids in fewer bits.
-      picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0] + 247 * [0] * 3)
-      photo(root / f'JPEGImages/480p/{sequence}/{t:05d}.jpg', seed=t)
+      image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0] + 247 * [0] * 3)
+      save_image(root / f'JPEGImages/480p/{sequence}/{t:05d}.jpg', seed=t)
       path = root / f'Annotations/480p/{sequence}/{t:05d}.png'
       path.parent.mkdir(parents=True, exist_ok=True)
-      picture.save(path)
+      image.save(path)

@@ -24,7 +24,7 @@ _NAMES = sorted(
 
 
 def _coco_folder(root):
-  """Three pictures of 40x60 with two things and a sky, in COCO's format."""
+  """Three images of 40x60 with two things and a sky, in COCO's format."""
   categories = [
     {'id': 1, 'name': 'person', 'isthing': 1},
     {'id': 187, 'name': 'sky-other-merged', 'isthing': 0},

@@ -12,7 +12,7 @@ import trees
 from data import check, prepare
 from data.datasets import panoptic_folder
 
-PICTURE = 'val2017/000000000020.jpg'
+IMAGE = 'val2017/000000000020.jpg'
 
 
 def test_no_permission(tmp_path, monkeypatch):
@@ -79,7 +79,7 @@ def test_missing_root():
 
 def test_all_bad_files_are_listed(tmp_path):
   trees.coco(tmp_path)
-  corrupt.cut(PICTURE, 0.5)(tmp_path)
+  corrupt.cut(IMAGE, 0.5)(tmp_path)
   corrupt.cut('annotations/panoptic_val2017/000000000030.png', 0.5)(tmp_path)
   found = check.check('panoptic_folder', str(tmp_path), list_all=True)
   assert list(found.bad) == [

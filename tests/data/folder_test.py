@@ -163,7 +163,7 @@ def test_the_first_bad_label_file_is_refused(tmp_path, name):
 
 def test_labels_of_another_size_are_refused(tmp_path):
   trees.kitti_step(tmp_path)
-  trees.photo(tmp_path / 'images/train/0000/000001.png', (20, 80))
+  trees.save_image(tmp_path / 'images/train/0000/000001.png', (20, 80))
   with pytest.raises(
     samples.BadFile, match='24x80 pixels, but its image is 20'
   ):
@@ -269,7 +269,7 @@ def test_several_processes_may_start_at_once(tmp_path):
   assert _index(tmp_path, 'kitti_step', 'train').exists()
 
 
-def test_a_split_of_coco_without_pictures_is_left_out(tmp_path):
+def test_a_split_of_coco_without_images_is_left_out(tmp_path):
   trees.coco(tmp_path)
   for path in (tmp_path / 'annotations').glob('panoptic_val2017*'):
     copy = shutil.copytree if path.is_dir() else shutil.copy

@@ -209,7 +209,7 @@ def toy(tmp_path, monkeypatch):
   for split, count in (('train', 4), ('validation', 3)):
     names = [f'{split}{i}.png' for i in range(count)]
     for i, name in enumerate(names):
-      trees.photo(tmp_path / f'toys/image_{name}', (16, 20), i)
+      trees.save_image(tmp_path / f'toys/image_{name}', (16, 20), i)
       trees.png(tmp_path / f'toys/{name}', np.roll(ids, i, axis=1))
     (tmp_path / f'toys/{split}.list').write_text(
       ''.join(f'image_{name} {name}\n' for name in names)

@@ -39,7 +39,7 @@ def test_contact_sheet_and_statistics(tmp_path, capsys):
 
 
 def test_statistics_are_those_of_the_files(tmp_path):
-  """Of examples that are the pictures themselves."""
+  """Of examples that are the images themselves."""
   trees.coco(tmp_path, count=1)
   dataset = trees.opened(tmp_path)
   label_map = dataset.example(0)['label_map'].numpy()

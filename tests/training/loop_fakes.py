@@ -155,8 +155,8 @@ class FakeTask:
   def visualize(self, model, strategy):
     y = model(_examples(tf.range(16, dtype=tf.int64))['x'], training=False)
     y = tf.clip_by_value(y, 0.0, 255.0)
-    picture = tf.tile(tf.reshape(y, [4, 4, 1]), [1, 1, 3])
-    return {'answers': tf.cast(picture, tf.uint8).numpy()}
+    image = tf.tile(tf.reshape(y, [4, 4, 1]), [1, 1, 3])
+    return {'answers': tf.cast(image, tf.uint8).numpy()}
 
 
 class _Report:

@@ -22,12 +22,12 @@ _TREES = {
     corrupt.pixels(_CITY, np.full([32, 64], 7, np.uint8)),
     f'{_CITY}: .*bit depth.*16 bits',
   ),
-  'cityscapes: picture without labels': (
+  'cityscapes: image without labels': (
     'cityscapes',
     corrupt.remove(_CITY),
     f'{_CITY} does not exist.*unpack',
   ),
-  'cityscapes: one picture in two cities': (
+  'cityscapes: one image in two cities': (
     'cityscapes',
     lambda root: [
       shutil.copytree(root / part / 'train/aachen', root / part / 'train/bonn')
@@ -68,7 +68,7 @@ _TREES = {
   'kitti: a frame of another size': (
     'kitti_step',
     lambda root: (
-      trees.photo(root / 'images/train/0001/000001.png', (20, 80)),
+      trees.save_image(root / 'images/train/0001/000001.png', (20, 80)),
       trees.png(
         root / 'panoptic_maps/train/0001/000001.png',
         np.zeros([20, 80, 3], np.uint8),
@@ -82,7 +82,7 @@ _TREES = {
     lambda root: [path.unlink() for path in root.rglob('bear/00001.*')],
     'bear lacks frame 1, between 0 and 3',
   ),
-  'davis: picture missing': (
+  'davis: image missing': (
     'davis',
     corrupt.remove('JPEGImages/480p/bear/00001.jpg'),
     'bear/00001.jpg does not exist: fetch',

@@ -11,7 +11,7 @@ from PIL import Image
 
 from data import check
 
-PICTURE = 'val2017/000000000020.jpg'
+IMAGE = 'val2017/000000000020.jpg'
 LABELS = 'annotations/panoptic_val2017/000000000020.png'
 JSON = 'annotations/panoptic_val2017.json'
 
@@ -24,26 +24,26 @@ def _segments(content):
   return content['annotations'][1]['segments_info']
 
 
-def _wide(picture):
+def _wide(image):
   return Image.fromarray(np.zeros([24, 40], np.uint16))
 
 
 _COCO = {
   'truncated JPEG': (
-    corrupt.cut(PICTURE, 0.6),
-    f'{PICTURE}: .*cut short.*fetch',
+    corrupt.cut(IMAGE, 0.6),
+    f'{IMAGE}: .*cut short.*fetch',
   ),
-  'empty picture': (
-    corrupt.write(PICTURE, b''),
-    f'{PICTURE}: .*fetch it again',
+  'empty image': (
+    corrupt.write(IMAGE, b''),
+    f'{IMAGE}: .*fetch it again',
   ),
-  'HTML for a picture': (
-    corrupt.write(PICTURE, b'<html>' * 99),
-    f'{PICTURE}: .*fetch',
+  'HTML for an image': (
+    corrupt.write(IMAGE, b'<html>' * 99),
+    f'{IMAGE}: .*fetch',
   ),
-  'GIF for a picture': (
-    corrupt.save(PICTURE, lambda p: p, 'gif'),
-    f'{PICTURE}: the image is a GIF; save',
+  'GIF for an image': (
+    corrupt.save(IMAGE, lambda p: p, 'gif'),
+    f'{IMAGE}: the image is a GIF; save',
   ),
   'truncated PNG': (corrupt.cut(LABELS, 0.7), f'{LABELS}: .*cut short; fetch'),
   'JPEG for labels': (
@@ -67,9 +67,9 @@ _COCO = {
     corrupt.save(LABELS, lambda p: p.crop((0, 0, 30, 24))),
     f'{LABELS} is 24x30 pixels, but its image is 24x40',
   ),
-  'picture of another size': (
-    corrupt.save(PICTURE, lambda p: p.crop((0, 0, 40, 20))),
-    f'{PICTURE}: the size differs.*20x40 instead of 24x40.*correct',
+  'image of another size': (
+    corrupt.save(IMAGE, lambda p: p.crop((0, 0, 40, 20))),
+    f'{IMAGE}: the size differs.*20x40 instead of 24x40.*correct',
   ),
   'unknown category': (
     _edit(lambda c: _segments(c)[0].update(category_id=99)),
@@ -145,9 +145,9 @@ _COCO = {
   ),
   'no JSON': (corrupt.write(JSON, b'{"images": ['), f'{JSON} is not JSON'),
   'JSON of another kind': (corrupt.write(JSON, b'[]'), "has no 'images'"),
-  'missing picture': (
-    corrupt.remove(PICTURE),
-    f'{PICTURE} does not exist: fetch',
+  'missing image': (
+    corrupt.remove(IMAGE),
+    f'{IMAGE} does not exist: fetch',
   ),
   'missing labels': (corrupt.remove(LABELS), f'{LABELS} does not exist: fetch'),
   'several missing': (
@@ -207,19 +207,19 @@ def test_videos_in_cocos_format(tmp_path, name):
 
 
 @pytest.mark.parametrize('mode', ['L', 'CMYK'])
-def test_grey_and_cmyk_photos_are_fine(tmp_path, mode):
+def test_grey_and_cmyk_images_are_fine(tmp_path, mode):
   trees.coco(tmp_path)
-  corrupt.save(PICTURE, lambda picture: picture.convert(mode))(tmp_path)
+  corrupt.save(IMAGE, lambda image: image.convert(mode))(tmp_path)
   check.check('panoptic_folder', str(tmp_path))
   image = trees.opened(tmp_path).example(1)['image']
   assert image.shape == (24, 40, 3)
 
 
-def test_tiny_and_double_photos_are_fine(tmp_path):
+def test_tiny_and_double_images_are_fine(tmp_path):
   trees.coco(tmp_path)
-  corrupt.save(PICTURE, lambda p: p, 'mpo')(tmp_path)
+  corrupt.save(IMAGE, lambda p: p, 'mpo')(tmp_path)
   check.check('panoptic_folder', str(tmp_path))
-  corrupt.save(PICTURE, lambda p: p.crop((0, 0, 7, 5)))(tmp_path)
+  corrupt.save(IMAGE, lambda p: p.crop((0, 0, 7, 5)))(tmp_path)
   corrupt.save(LABELS, lambda p: p.crop((0, 0, 7, 5)))(tmp_path)
   with pytest.raises(ValueError, match='the size differs.*5x7 instead of 24'):
     check.check('panoptic_folder', str(tmp_path))

@@ -12,7 +12,7 @@ from data.reading import byte_ranges, split_index
 
 
 def _content(path, **kwargs):
-  trees.photo(path, **kwargs)
+  trees.save_image(path, **kwargs)
   return path.read_bytes()
 
 
@@ -72,11 +72,11 @@ def test_a_window_is_cut_from_the_whole(tmp_path, name, window):
 
 
 @pytest.mark.parametrize('mode', ['L', 'CMYK', 'RGB'])
-def test_grey_and_cmyk_photos_become_rgb(mode):
+def test_grey_and_cmyk_images_become_rgb(mode):
   content = _jpeg(mode)
-  with Image.open(io.BytesIO(content)) as picture:
-    assert picture.mode == mode
-    expected = np.asarray(picture.convert('RGB')).astype(int)
+  with Image.open(io.BytesIO(content)) as image:
+    assert image.mode == mode
+    expected = np.asarray(image.convert('RGB')).astype(int)
   assert byte_ranges.size_of(content).numpy().tolist() == [40, 60]
   assert abs(_whole(content) - expected).max() <= 4
   if mode == 'L':

@@ -47,7 +47,7 @@ def _assert_same(dataset, other):
 
 @pytest.mark.slow
 def test_folder_tfds_and_own_records_are_the_same(tmp_path):
-  """Real photos; the set of TFDS is made by its builder, not by ours."""
+  """Real images; the set of TFDS is made by its builder, not by ours."""
   root = shared.path('data', 'coco_panoptic_mini')
   builder = tfds.object_detection.Coco(
     data_dir=str(tmp_path / 'tfds'), config='2017_panoptic'
@@ -181,8 +181,8 @@ def test_davis_prefers_the_labels_of_the_unsupervised_task(tmp_path):
   shutil.copytree(root / 'Annotations', root / 'Annotations_unsupervised')
   for path in (root / 'Annotations').rglob('*.png'):
     # Those of the other task have no void.
-    with Image.open(path) as picture:
-      ids, palette = np.array(picture), picture.getpalette()
+    with Image.open(path) as image:
+      ids, palette = np.array(image), image.getpalette()
     changed = Image.fromarray(np.where(ids == 255, 0, ids)).convert('P')
     changed.putpalette(palette)
     changed.save(path)
