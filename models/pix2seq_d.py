@@ -60,10 +60,16 @@ class Pix2SeqD(tf_keras.Model):
   def build_weights(self) -> None:
     """Creates all weights, by a call that is traced and never run."""
     c = self.config
-    with tf.__internal__.FuncGraph('weights').as_default():
+
+    # Or AutoGraph would convert every layer, which takes most of the time.
+    @tf.autograph.experimental.do_not_convert
+    def call():
       encoded = self.encode(tf.zeros([1, *c.image_size, 3]))
       x_t = tf.zeros([1, *c.mask_size, 2 * c.bits])
       self.denoise(encoded, x_t, gamma=tf.zeros([1]))
+
+    with tf.__internal__.FuncGraph('weights').as_default():
+      call()
     self.built = True
 
   def freeze_encoder(self) -> None:

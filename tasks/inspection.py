@@ -76,8 +76,10 @@ def statistics(
     counts += np.bincount(
       label_map[..., 0].ravel(), minlength=classes.num_classes
     )
-    pairs = np.unique(label_map.reshape(-1, 2), axis=0)
-    kinds = pairs[pairs[:, 1] > 0, 0]
+    # A class and an id as one number: many times as fast to sort as pairs.
+    kinds, ids = np.moveaxis(label_map.astype(np.int64), -1, 0)
+    pairs = np.unique(kinds[ids > 0] << 32 | ids[ids > 0])
+    kinds = pairs >> 32
     segments.append(len(kinds))
     instances += np.bincount(kinds, minlength=classes.num_classes)
   dropped = sum(int(example['num_dropped_segments']) for example in examples)

@@ -12,10 +12,6 @@ except RuntimeError:
   _TWO_CPUS = None
 
 
-# Graphs run a few times here: to optimize them takes longer.
-tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
-
-
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path_factory):
   """Keeps the indices of read-only data out of the user's cache."""
