@@ -103,25 +103,10 @@ class Shapes:
   ) -> dict[str, Any]:
     """Renders a batch of scenes; see `data.dataset`."""
     del past_frames
-    size, regions = self._config.size, self._config.stuff_regions
-    draws = self._draw(indices)
-    ground, stuff = self._ground(draws)  # Segments 1..regions.
-    top, things = self._objects(draws)  # Later segments, 0 for the ground.
-    segments = tf.where(top > 0, top + regions, ground)
-    classes = tf.concat([tf.zeros_like(stuff[:, :1]), stuff, things], axis=1)
-
-    image = self._image(segments, classes, draws, indices)
-
-    areas, ranks = instance_ids.rank_by_area(segments, classes.shape[1])
-    seen = areas >= MIN_VISIBLE_PIXELS
-    table = tf.stack([classes, ranks], axis=-1) * tf.cast(
-      seen[..., tf.newaxis], tf.int32
-    )
-    label_map = tf.gather(table, segments, batch_dims=1)
-    label_map = tf.ensure_shape(label_map, [None, size, size, 2])
+    scenes = self.scenes(indices)
     return {
-      'image': image,
-      'label_maps': {0: label_map},
+      'image': scenes['image'],
+      'label_maps': {0: scenes['label_map']},
       'frame': tf.zeros_like(indices),
     }
 
@@ -139,6 +124,7 @@ class Shapes:
       'image': uint8 `[B, S, S, 3]`; 'label_map': int32 `[B, S, S, 2]`, class
       and number by area, largest first; 'image_id': int64 `[B]`.
     """
+    # One graph for batches of any size: others round the last bit otherwise.
     return self._compiled(indices)
 
   def example(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -160,12 +146,23 @@ class Shapes:
     return f'{image_id:012d}.png'
 
   def _render(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
-    loaded = self.load(indices)
-    return {
-      'image': loaded['image'],
-      'label_map': loaded['label_maps'][0],
-      'image_id': indices,
-    }
+    size, regions = self._config.size, self._config.stuff_regions
+    draws = self._draw(indices)
+    ground, stuff = self._ground(draws)  # Segments 1..regions.
+    top, things = self._objects(draws)  # Later segments, 0 for the ground.
+    segments = tf.where(top > 0, top + regions, ground)
+    classes = tf.concat([tf.zeros_like(stuff[:, :1]), stuff, things], axis=1)
+
+    image = self._image(segments, classes, draws, indices)
+
+    areas, ranks = instance_ids.rank_by_area(segments, classes.shape[1])
+    seen = areas >= MIN_VISIBLE_PIXELS
+    table = tf.stack([classes, ranks], axis=-1) * tf.cast(
+      seen[..., tf.newaxis], tf.int32
+    )
+    label_map = tf.gather(table, segments, batch_dims=1)
+    label_map = tf.ensure_shape(label_map, [None, size, size, 2])
+    return {'image': image, 'label_map': label_map, 'image_id': indices}
 
   def _draw(self, indices):
     """Uniform draws by name, float32 `[B, ...]`."""
