@@ -99,7 +99,10 @@ class MaskDecoder(tf_keras.layers.Layer):
     self.conv_out = layers.conv(channels, 1, zero=True, name='conv_out')
 
   def build(self, _):
-    self.conv_in.build(None)  # It is used in parts, never called.
+    # It is used in parts and never called, so Keras does not do it. Under a
+    # TPUStrategy no variable may be made within a function's graph.
+    with tf.init_scope():
+      self.conv_in.build(None)
 
   def call(
     self,

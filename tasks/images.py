@@ -49,13 +49,18 @@ class ImageTask:
     show = self._show_step
     if config.training.jit_compile:
       show = tf.function(show, jit_compile=True, autograph=False)
+
+    def show_on_replicas(strategy, model, *tensors):
+      # A TPU's graph takes the name of the function, and refuses a lambda's.
+      def show_step(*tensors):
+        return show(model, *tensors)
+
+      return strategy.run(show_step, args=tensors)
+
     # Traced once, however often predictions are drawn. As in evaluation, the
     # step of a replica is compiled, not the distribution to replicas.
     self.show_on_replicas: Callable = tf.function(
-      lambda strategy, model, *tensors: strategy.run(
-        lambda *values: show(model, *values), args=tensors
-      ),
-      autograph=False,
+      show_on_replicas, autograph=False
     )
 
   def dataset(self, split: str) -> dataset_lib.Dataset:

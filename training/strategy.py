@@ -1,9 +1,13 @@
 """Where a run computes: one device, several, several machines, or TPUs."""
 
+import math
 import os
 from collections.abc import Callable
 
 import tensorflow as tf
+
+from configs import base
+from training import log
 
 NAMES = ('one_device', 'mirrored', 'multi_worker', 'tpu')
 
@@ -53,10 +57,26 @@ def create(
     raise ValueError(
       '--strategy=tpu needs --tpu, the name or address of the TPU.'
     )
-  resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
-  if tpu != 'local':
-    tf.config.experimental_connect_to_cluster(resolver)
-  tf.tpu.experimental.initialize_tpu_system(resolver)
+  return _tpu_strategy(tpu)
+
+
+def _tpu_strategy(tpu: str) -> tf.distribute.Strategy:
+  try:
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
+    if tpu != 'local':
+      tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+  except (tf.errors.OpError, OSError) as error:
+    if 'No OpKernel was registered' in str(error):
+      raise ValueError(
+        'This TensorFlow cannot drive TPUs: replace the package tensorflow by '
+        f'tensorflow-tpu=={tf.__version__} (see docs/running.md).'
+      ) from error
+    first_line = str(error).strip().splitlines()[0]
+    raise ValueError(
+      f'No TPU answers to --tpu={tpu} ({first_line}): give the name of one '
+      "that is running, or 'local' on a TPU VM."
+    ) from error
   return tf.distribute.TPUStrategy(resolver)
 
 
@@ -106,6 +126,24 @@ def check_jit_compile(strategy: tf.distribute.Strategy) -> None:
     raise ValueError(
       'training.jit_compile works with one replica, or on TPUs; '
       'turn it off, or use --strategy=one_device.'
+    )
+
+
+def fill_replicas(config: base.Evaluation, num_replicas: int) -> None:
+  """Raises the batch of evaluation to a multiple of the replicas, and says so.
+
+  Scores do not depend on the batch: examples that fill it up are not scored.
+
+  Args:
+    config: Its `batch_size` is changed.
+    num_replicas: Devices that share a batch, over all workers.
+  """
+  size = config.batch_size
+  config.batch_size = math.ceil(size / num_replicas) * num_replicas
+  if config.batch_size != size:
+    log.log(
+      f'evaluation.batch_size is raised from {size} to {config.batch_size}, a '
+      f'multiple of {num_replicas} replicas.'
     )
 
 

@@ -35,15 +35,12 @@ _CHOICES: dict[str, Collection] = {
 }
 
 
-def validate(
-  config: base.Experiment, num_replicas: int = 1, evaluates: bool = True
-) -> None:
+def validate(config: base.Experiment, num_replicas: int = 1) -> None:
   """Checks what can be checked without a model or data.
 
   Args:
     config: The experiment. Its lists become tuples where fields are tuples.
     num_replicas: Devices that share a batch, over all workers.
-    evaluates: Whether evaluation's batches are needed too.
 
   Raises:
     ValueError: One sentence: the field, its value, and what it must be.
@@ -83,11 +80,6 @@ def validate(
     lambda x: x % parts == 0,
     f'a multiple of {parts} = {num_replicas} replicas x '
     f'{config.optimizer.accumulation_steps} accumulation steps',
-  )
-  require(
-    'evaluation.batch_size',
-    lambda x: not evaluates or x % num_replicas == 0,
-    f'a multiple of {num_replicas}, the number of replicas',
   )
   model_validation.check(config.model)
 

@@ -11,7 +11,7 @@ from training import validation
     ('data.eval_examples', 0, 'eval_examples is 0; it must be at least 1'),
     ('model.decoder.head_dim', 0, 'head_dim is 0; it must be at least 1'),
     ('training.batch_size', 6, 'a multiple of 4 = 2 replicas x 2'),
-    ('evaluation.batch_size', 3, 'a multiple of 2, the number of replicas'),
+    ('evaluation.batch_size', 0, 'at least 1'),
     ('training.precision', 'fp16', "training.precision is 'fp16'"),
     ('optimizer.schedule', 'step', "'constant', 'linear', 'cosine'"),
     ('optimizer.ema_decay', 1.0, 'below 1'),
