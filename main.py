@@ -97,7 +97,8 @@ def _train_or_evaluate(config: base.Experiment) -> None:
   )
   log.log(strategy_lib.describe(strategy))
   validation.validate(config, strategy.num_replicas_in_sync)
-  strategy_lib.fill_replicas(config.evaluation, strategy.num_replicas_in_sync)
+  if mode != 'train':
+    strategy_lib.fill_replicas(config.evaluation, strategy.num_replicas_in_sync)
   is_chief = strategy_lib.is_chief(strategy)
   results_dir = os.path.join(model_dir, 'results') if is_chief else ''
   if config.evaluation.write_results and '://' in results_dir:

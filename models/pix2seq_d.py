@@ -57,19 +57,15 @@ class Pix2SeqD(tf_keras.Model):
       config, self.parameterization.channels, name='decoder'
     )
 
+  # AutoGraph would convert all layers at their first call, which takes seconds.
+  @tf.autograph.experimental.do_not_convert
   def build_weights(self) -> None:
     """Creates all weights, by a call that is traced and never run."""
     c = self.config
-
-    # Or AutoGraph would convert every layer, which takes most of the time.
-    @tf.autograph.experimental.do_not_convert
-    def call():
+    with tf.__internal__.FuncGraph('weights').as_default():
       encoded = self.encode(tf.zeros([1, *c.image_size, 3]))
       x_t = tf.zeros([1, *c.mask_size, 2 * c.bits])
       self.denoise(encoded, x_t, gamma=tf.zeros([1]))
-
-    with tf.__internal__.FuncGraph('weights').as_default():
-      call()
     self.built = True
 
   def freeze_encoder(self) -> None:

@@ -50,7 +50,7 @@ def create(
         '--strategy=multi_worker needs the environment variable TF_CONFIG '
         'with the cluster and the task of this process.'
       )
-    # Which tells of every exchange while variables are created: thousands.
+    # TensorFlow logs thousands of lines while variables are created.
     tf.get_logger().setLevel('WARNING')
     return tf.distribute.MultiWorkerMirroredStrategy()
   if not tpu:
@@ -72,7 +72,7 @@ def _tpu_strategy(tpu: str) -> tf.distribute.Strategy:
         'This TensorFlow cannot drive TPUs: replace the package tensorflow by '
         f'tensorflow-tpu=={tf.__version__} (see docs/running.md).'
       ) from error
-    first_line = str(error).strip().splitlines()[0]
+    first_line = str(error).strip().partition('\n')[0]
     raise ValueError(
       f'No TPU answers to --tpu={tpu} ({first_line}): give the name of one '
       "that is running, or 'local' on a TPU VM."
