@@ -75,13 +75,8 @@ class MovingShapes(shapes.Shapes):
     image = self._image(segments, classes, moved, indices)
     return {'image': image, 'label_maps': label_maps, 'frame': frame}
 
-  def _render(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
-    loaded = self.load(indices)
-    return {
-      'image': loaded['image'],
-      'label_map': loaded['label_maps'][0],
-      'image_id': indices,
-    }
+  def _render(self, indices: tf.Tensor) -> dict[str, Any]:
+    return self.load(indices)
 
   def _frame(self, draws, t, ground):
     """The label map `[B, S, S, 2]` at frame t, and what `_image` needs."""

@@ -103,12 +103,8 @@ class Shapes:
   ) -> dict[str, Any]:
     """Renders a batch of scenes; see `data.dataset`."""
     del past_frames
-    scenes = self.scenes(indices)
-    return {
-      'image': scenes['image'],
-      'label_maps': {0: scenes['label_map']},
-      'frame': tf.zeros_like(indices),
-    }
+    # One graph for batches of any size: others round the last bit otherwise.
+    return self._compiled(indices)
 
   def lazy_example(self, loaded: dict[str, Any]) -> dataset.DecodedExample:
     """A scene of a batch."""
@@ -124,8 +120,12 @@ class Shapes:
       'image': uint8 `[B, S, S, 3]`; 'label_map': int32 `[B, S, S, 2]`, class
       and number by area, largest first; 'image_id': int64 `[B]`.
     """
-    # One graph for batches of any size: others round the last bit otherwise.
-    return self._compiled(indices)
+    loaded = self._compiled(indices)
+    return {
+      'image': loaded['image'],
+      'label_map': loaded['label_maps'][0],
+      'image_id': indices,
+    }
 
   def example(self, index: tf.Tensor) -> dict[str, tf.Tensor]:
     """One scene: `scenes` without the leading axis."""
@@ -145,7 +145,8 @@ class Shapes:
     """The name of the image in result files."""
     return f'{image_id:012d}.png'
 
-  def _render(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
+  def _render(self, indices: tf.Tensor) -> dict[str, Any]:
+    """What `load` returns."""
     size, regions = self._config.size, self._config.stuff_regions
     draws = self._draw(indices)
     ground, stuff = self._ground(draws)  # Segments 1..regions.
@@ -162,7 +163,11 @@ class Shapes:
     )
     label_map = tf.gather(table, segments, batch_dims=1)
     label_map = tf.ensure_shape(label_map, [None, size, size, 2])
-    return {'image': image, 'label_map': label_map, 'image_id': indices}
+    return {
+      'image': image,
+      'label_maps': {0: label_map},
+      'frame': tf.zeros_like(indices),
+    }
 
   def _draw(self, indices):
     """Uniform draws by name, float32 `[B, ...]`."""
