@@ -224,6 +224,9 @@ class Training(hyperparams.Config):
   seed: int = 0
   precision: str = 'float32'  # 'float32' or 'bfloat16'.
   jit_compile: bool = False
+  # Blocks of the network are computed again in the backward pass instead of
+  # kept: a fraction of the memory for a third more operations.
+  recompute: bool = False
   # Loaded in this order; later weights replace earlier ones. See
   # models/checkpoints.py.
   init_checkpoint: Tuple[str, ...] = ()

@@ -7,7 +7,8 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import layers, prng, resnet, transformer
+from models import prng
+from models.blocks import layers, recompute, resnet, transformer
 
 
 class Encoded(NamedTuple):
@@ -24,9 +25,10 @@ class Encoded(NamedTuple):
 
 
 class ImageEncoder(tf_keras.layers.Layer):
-  """Images `[B, H, W, 3]` in [0, 1] to a feature pyramid and tokens.
+  """The backbone `resnet`, and the transformer over its coarsest map.
 
-  Returns a list of feature maps, finest first (see `backbone_levels`), and the
+  `resnet` makes of images `[B, H, W, 3]` in [0, 1] a list of feature maps,
+  finest first (see `backbone_levels`); the layer itself makes of them the
   tokens `[B, s, dim]` of the coarsest.
   """
 
@@ -42,8 +44,7 @@ class ImageEncoder(tf_keras.layers.Layer):
     ]
     self.output_ln = transformer.layer_norm('output_ln')
 
-  def call(self, image, training=False, rng: prng.Rng | None = None):
-    pyramid = self.resnet(image, training=training)
+  def call(self, pyramid, rng: prng.Rng | None = None):
     _, rows, cols, channels = pyramid[-1].shape
     x = tf.reshape(pyramid[-1], [-1, rows * cols, channels])
     x = layers.dropout(x, self._drop_units, rng)
@@ -51,11 +52,11 @@ class ImageEncoder(tf_keras.layers.Layer):
     position = transformer.sincos_position_embedding_2d(rows, cols, self._dim)
     x += tf.cast(position, x.dtype)
     for layer in self.transformer:
-      x = layer(x, rng)
-    return pyramid, self.output_ln(x)
+      x = layer(x, rng=rng)
+    return self.output_ln(x)
 
 
-class MergeBlock(tf_keras.layers.Layer):
+class MergeBlock(recompute.Recomputable):
   """Upsamples a coarse map and merges a finer one into it."""
 
   def __init__(self, channels: int, factor: int, **kwargs):

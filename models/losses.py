@@ -12,7 +12,36 @@ broadcasts against `x_t`.
 import tensorflow as tf
 
 from configs import choices
-from models import bits, layers
+from models import bits
+from models.blocks import layers, recompute
+
+
+@tf.custom_gradient
+def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+  """Cross entropy that keeps the logits alone for its gradient.
+
+  Args:
+    logits: Float `[..., k]`, for which the computation is in float32.
+    labels: int32 `[...]`.
+
+  Returns:
+    float32 `[...]`.
+  """
+
+  def run(logits):
+    logits = tf.cast(tf.reshape(logits, [-1, logits.shape[-1]]), tf.float32)
+    return tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+      features=logits, labels=tf.reshape(labels, [-1])
+    )
+
+  def gradient(d_loss):
+    (again,) = recompute.after([logits], [d_loss])
+    # The op returns its gradient as well.
+    d_logits = run(again).backprop * tf.reshape(d_loss, [-1, 1])
+    d_logits = tf.reshape(d_logits, [-1, *logits.shape[1:]])
+    return tf.cast(d_logits, logits.dtype), None
+
+  return tf.reshape(run(logits).loss, [-1, *labels.shape[1:]]), gradient
 
 
 class Softmax:
@@ -23,17 +52,15 @@ class Softmax:
     self.channels = 2 * 2**n
 
   def logits(self, out: tf.Tensor) -> tf.Tensor:
-    """The output by groups, float32 `[B, h, w, 2, 2**n]`."""
-    out = tf.cast(out, tf.float32)
+    """The output by groups, `[B, h, w, 2, 2**n]`."""
     return tf.reshape(out, [-1, *out.shape[1:3], 2, 2**self.n])
 
   def x_0(self, out, x_t, gamma):
-    return bits.expected_bits(self.logits(out), self.n, self.b)
+    logits = tf.cast(self.logits(out), tf.float32)
+    return bits.expected_bits(logits, self.n, self.b)
 
   def loss(self, out, label_map, x_0, x_t, eps, gamma):
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(
-      labels=label_map, logits=self.logits(out)
-    )
+    return cross_entropy(self.logits(out), label_map)
 
 
 class _PerBit:

@@ -13,7 +13,8 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import decoder_layers, image_encoder, layers, prng, transformer
+from models import image_encoder, prng
+from models.blocks import attention, decoder_layers, layers
 
 # Ways for the image to reach the decoder.
 CONDITIONING = ('concat', 'attention')
@@ -46,7 +47,7 @@ class ImageConditioning(NamedTuple):
   """
 
   conv_in: tf.Tensor
-  keys_values: list[transformer.KeysValues | None]
+  keys_values: list[attention.KeysValues | None]
 
 
 class MaskDecoder(tf_keras.layers.Layer):
@@ -162,7 +163,7 @@ class MaskDecoder(tf_keras.layers.Layer):
     skips = [x]
     for level, blocks in enumerate(self.down_blocks):
       for block in blocks:
-        x = block(x, time.scale_shift[block.name], rng)
+        x = block(x, time.scale_shift[block.name], rng=rng)
         skips.append(x)
       if level < len(self.down_convs):
         x = self.down_convs[level](x)
@@ -171,7 +172,7 @@ class MaskDecoder(tf_keras.layers.Layer):
     for level in reversed(range(len(self.up_blocks))):
       for block in self.up_blocks[level]:
         x = tf.concat([x, skips.pop()], -1)
-        x = block(x, time.scale_shift[block.name], rng)
+        x = block(x, time.scale_shift[block.name], rng=rng)
       if level:
         x = self.up_convs[level - 1](layers.upsample(x, 2))
     return self.conv_out(tf.nn.silu(self.gn_out(x)))

@@ -14,12 +14,12 @@ from models import (
   bits,
   diffusion,
   image_encoder,
-  layers,
   losses,
   mask_decoder,
   prng,
   validation,
 )
+from models.blocks import layers
 
 
 class Pix2SeqD(tf_keras.Model):
@@ -89,12 +89,22 @@ class Pix2SeqD(tf_keras.Model):
     Returns:
       The encoded images; None for an unconditional model.
     """
+    pyramid = self._pyramid(image, training)
+    return self._encode_pyramid(pyramid, rng if training else None)
+
+  def _pyramid(self, image, training):
+    """The feature maps of the backbone, the coarsest last."""
     if self.encoder is None:
       return None
     learns = training and self.encoder.trainable
-    pyramid, tokens = self.encoder(
-      image, training=learns, rng=rng if learns else None
-    )
+    return self.encoder.resnet(image, training=learns)
+
+  def _encode_pyramid(self, pyramid, rng) -> image_encoder.Encoded | None:
+    """The rest of `encode`."""
+    if self.encoder is None:
+      return None
+    learns = self.encoder.trainable
+    tokens = self.encoder(pyramid, rng=rng if learns else None)
     features = None
     if self.encoder_merge is not None:
       pyramid = image_encoder.replace_coarsest(pyramid, tokens)
@@ -136,6 +146,7 @@ class Pix2SeqD(tf_keras.Model):
     t: tf.Tensor | None = None,
     eps: tf.Tensor | None = None,
     training: bool = True,
+    compile_parts: bool = False,
   ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """The training loss (Algorithm 1).
 
@@ -150,10 +161,27 @@ class Pix2SeqD(tf_keras.Model):
       eps: Unit noise `[B, h, w, 2 * n]`; drawn where not given.
       training: Whether batch norm takes the batch's statistics, and dropout
         drops.
+      compile_parts: Whether to compile all but the backbone with XLA. In the
+        backbone replicas exchange batch statistics, which XLA cannot do on
+        GPUs.
 
     Returns:
       The mean loss, and the mean loss of classes and of ids by name.
     """
+    pyramid = self._pyramid(image, training)
+
+    def compute(pyramid, label_map, seeds, past_masks, t, eps):
+      return self._loss_of_pyramid(
+        pyramid, label_map, seeds, config, past_masks, t, eps, training
+      )
+
+    if compile_parts:
+      compute = tf.function(compute, autograph=False, jit_compile=True)
+    return compute(pyramid, label_map, seeds, past_masks, t, eps)
+
+  def _loss_of_pyramid(
+    self, pyramid, label_map, seeds, config, past_masks, t, eps, training
+  ):
     n, b = self.config.bits, self.config.input_scaling
     rng = prng.Rng(seeds)
     # 1. The map as analog bits.
@@ -166,7 +194,7 @@ class Pix2SeqD(tf_keras.Model):
     x_t = diffusion.add_noise(x_0, gamma_t, eps)
     # 3. The prediction, from the image and the noisy bits.
     dropout = rng if training else None
-    encoded = self.encode(image, training, dropout)
+    encoded = self._encode_pyramid(pyramid, dropout)
     out = self.denoise(encoded, x_t, gamma, past_masks, dropout)
     # 4. The loss of every pixel's class and id.
     loss = self.parameterization.loss(out, label_map, x_0, x_t, eps, gamma_t)

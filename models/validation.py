@@ -1,7 +1,8 @@
 """Checks that the parts of a model fit each other, before it is built."""
 
 from configs import base
-from models import image_encoder, layers, losses, mask_decoder
+from models import image_encoder, losses, mask_decoder
+from models.blocks import layers
 
 
 def check(config: base.Model) -> None:

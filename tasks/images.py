@@ -11,6 +11,7 @@ from configs import base
 from data import dataset as dataset_lib
 from data import pipeline, registry
 from models import checkpoints, load_report, pix2seq_d
+from models.blocks import recompute
 from tasks import class_file, sampling, scorer, visualization
 from tasks.task import Tensors
 
@@ -46,7 +47,7 @@ class ImageTask:
     self.metric = scorer.metric_of(config).main_score
     self._results_dir = results_dir if config.evaluation.write_results else ''
     self._datasets: dict[str, dataset_lib.Dataset] = {}
-    show = self._show_step
+    show = self.show_step
     if config.training.jit_compile:
       show = tf.function(show, jit_compile=True, autograph=False)
 
@@ -101,6 +102,7 @@ class ImageTask:
     model.build_weights()
     if self.config.training.freeze_encoder:
       model.freeze_encoder()
+    recompute.set_recompute(model, self.config.training.recompute)
     return model
 
   def initialize(self, model: pix2seq_d.Pix2SeqD) -> load_report.Reports:
@@ -128,7 +130,10 @@ class ImageTask:
     return pipeline.eval_dataset(self.eval_set, self.config, input_context)
 
   def loss(
-    self, model: pix2seq_d.Pix2SeqD, batch: Tensors
+    self,
+    model: pix2seq_d.Pix2SeqD,
+    batch: Tensors,
+    compile_parts: bool = False,
   ) -> tuple[tf.Tensor, Tensors]:
     """The training loss of a batch; see `Task`."""
     past_masks = batch.get('past_masks')
@@ -140,6 +145,7 @@ class ImageTask:
       batch['seed'],
       self.config.loss,
       past_masks,
+      compile_parts=compile_parts,
     )
     # Not a loss: the segments of an example that found no instance id.
     dropped = tf.cast(batch['num_dropped_segments'], tf.float32)
@@ -223,7 +229,7 @@ class ImageTask:
       shown.append((row, steps[:, 0].numpy()))
     return visualization.image_sheets(self.config, self.eval_set, shown)
 
-  def _show_step(self, model, image, index):
+  def show_step(self, model, image, index):
     """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""
     seed = tf.constant(self.config.evaluation.seed, tf.int64)
     x_0 = self._sample(model, image, index, seed, trajectory=True)

@@ -18,15 +18,10 @@ def row_seeds(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
     int64 `[b, 2]`.
   """
 
-  def of_row(row):
-    row_seed = tf.stack([seed, 0])
-    for number in row:
-      row_seed = tf.random.experimental.stateless_fold_in(row_seed, number)
-    return row_seed
-
-  return tf.map_fn(
-    of_row, numbers, fn_output_signature=tf.TensorSpec([2], tf.int64)
-  )
+  seeds = tf.stack([seed, tf.zeros_like(seed)])[tf.newaxis]
+  for number in numbers:
+    seeds = prng.fold_in(seeds, number)
+  return seeds
 
 
 def sample(
@@ -54,9 +49,7 @@ def sample(
   shape = [*config.mask_size, 2 * config.bits]
 
   def draw(step):
-    return prng.draw(
-      tf.random.stateless_normal, shape, seeds, tf.cast(step, tf.int64)
-    )
+    return prng.normal(seeds, shape, step)
 
   return model.sample(
     encoded,

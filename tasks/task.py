@@ -71,7 +71,7 @@ class Task(Protocol):
     """
 
   def loss(
-    self, model: tf_keras.Model, batch: Tensors
+    self, model: tf_keras.Model, batch: Tensors, compile_parts: bool = False
   ) -> tuple[tf.Tensor, Tensors]:
     """Returns the loss of a replica's rows, or of a micro-batch of them.
 
@@ -80,6 +80,8 @@ class Task(Protocol):
       batch: Rows of `train_dataset`. All randomness must be a stateless
         function of them, so that training does not depend on how a batch is
         split among replicas.
+      compile_parts: Whether to compile with XLA the parts in which replicas do
+        not exchange values.
 
     Returns:
       The loss, a float32 scalar, mean over the rows; and its parts by name, one

@@ -137,7 +137,7 @@ class VideoTask(images.ImageTask):
     sheet = visualization.video_sheet(self.config, self.eval_set, shown)
     return {name: sheet}
 
-  def _show_step(self, model, batch, state):
+  def show_step(self, model, batch, state):
     return self.predict_step(model, batch, state)
 
   def _sample_frames(self, model, batch, seeds, past_masks, is_first, valid):

@@ -11,8 +11,9 @@ from typing import Any
 from configs import base, type_checks
 from data import sources
 from metrics import registry as metrics
-from models import checkpoints, diffusion, losses, mask_decoder, resnet
+from models import checkpoints, diffusion, losses, mask_decoder
 from models import validation as model_validation
+from models.blocks import resnet
 from panoptic import decode
 from tasks import factory
 from training import optimizer, state

@@ -7,9 +7,8 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import layers, prng
-
-KeysValues = tuple[tf.Tensor, tf.Tensor]
+from models import prng
+from models.blocks import attention, layers, recompute
 
 
 def sincos_position_embedding(positions, dim: int) -> tf.Tensor:
@@ -44,43 +43,6 @@ def sincos_position_embedding_2d(rows: int, cols: int, dim: int) -> tf.Tensor:
   return tf.reshape(embedding, [1, rows * cols, dim])
 
 
-class Attention(tf_keras.layers.Layer):
-  """Multi-head attention with the weight layout of Keras' layer.
-
-  `keys_values` is a method of its own, so that the keys and values of a memory
-  that stays the same are computed once.
-  """
-
-  def __init__(
-    self, heads: int, head_dim: int, dim: int, drop: float = 0.0, **kwargs
-  ):
-    """Takes the output's channels `dim` and the attention's dropout rate."""
-    super().__init__(**kwargs)
-    self._scale = 1 / math.sqrt(head_dim)
-    self._drop = drop
-
-    def to_heads(name):
-      return tf_keras.layers.EinsumDense(
-        'bsd,dhe->bshe', [None, heads, head_dim], bias_axes='he', name=name
-      )
-
-    self.query, self.key, self.value = map(to_heads, ('query', 'key', 'value'))
-    self.output_dense = tf_keras.layers.EinsumDense(
-      'bshe,hed->bsd', [None, dim], bias_axes='d', name='output'
-    )
-
-  def keys_values(self, memory: tf.Tensor) -> KeysValues:
-    """Keys and values `[B, m, heads, head_dim]` of a memory `[B, m, dim]`."""
-    return self.key(memory), self.value(memory)
-
-  def call(self, x, keys_values: KeysValues, rng: prng.Rng | None = None):
-    """Attends from queries `[B, s, dim]`; returns `[B, s, dim]`."""
-    keys, values = keys_values
-    scores = tf.einsum('bqhe,bkhe->bhqk', self.query(x) * self._scale, keys)
-    p = layers.dropout(tf.nn.softmax(scores), self._drop, rng)
-    return self.output_dense(tf.einsum('bhqk,bkhe->bqhe', p, values))
-
-
 def layer_norm(name: str) -> tf_keras.layers.Layer:
   """A layer norm with eps 1e-6."""
   return tf_keras.layers.LayerNormalization(epsilon=1e-6, name=name)
@@ -101,7 +63,7 @@ class Mlp(tf_keras.layers.Layer):
     return self.dense2(layers.dropout(x, self._drop, rng))
 
 
-class EncoderLayer(tf_keras.layers.Layer):
+class EncoderLayer(recompute.Recomputable):
   """A pre-LN transformer layer over tokens `[B, s, dim]`."""
 
   def __init__(self, config: base.ImageEncoder, **kwargs):
@@ -109,7 +71,7 @@ class EncoderLayer(tf_keras.layers.Layer):
     dim, heads = config.dim, config.num_heads
     self._drop_path = config.drop_path
     self.ln = layer_norm('ln')
-    self.attention = Attention(
+    self.attention = attention.Attention(
       heads, dim // heads, dim, config.drop_attention, name='attention'
     )
     self.mlp = Mlp(config.mlp_dim, dim, config.drop_units, name='mlp')
@@ -121,7 +83,7 @@ class EncoderLayer(tf_keras.layers.Layer):
     return x + layers.drop_path(self.mlp(x, rng), self._drop_path, rng)
 
 
-class DecoderLayer(tf_keras.layers.Layer):
+class DecoderLayer(recompute.Recomputable):
   """A pre-LN layer that also attends to a memory, with `cross`."""
 
   def __init__(self, config: base.MaskDecoder, cross: bool, **kwargs):
@@ -129,23 +91,25 @@ class DecoderLayer(tf_keras.layers.Layer):
     dim, head_dim = config.transformer_dim, config.head_dim
     heads = dim // head_dim
     self.self_ln = layer_norm('self_ln')
-    self.self_attention = Attention(heads, head_dim, dim, name='self_attention')
+    self.self_attention = attention.Attention(
+      heads, head_dim, dim, name='self_attention'
+    )
     self._cross = cross
     if cross:
       self.cross_ln = layer_norm('cross_ln')
-      self.cross_attention = Attention(
+      self.cross_attention = attention.Attention(
         heads, head_dim, dim, name='cross_attention'
       )
     self.mlp = Mlp(4 * dim, dim, config.dropout, name='mlp')
 
-  def keys_values(self, memory: tf.Tensor) -> KeysValues | None:
+  def keys_values(self, memory: tf.Tensor) -> attention.KeysValues | None:
     """Keys and values of a memory `[B, m, dim]`; None without `cross`."""
     return self.cross_attention.keys_values(memory) if self._cross else None
 
   def call(
     self,
     x,
-    keys_values: KeysValues | None = None,
+    keys_values: attention.KeysValues | None = None,
     rng: prng.Rng | None = None,
   ):
     y = self.self_ln(x)

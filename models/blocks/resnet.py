@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base, choices
-from models import layers
+from models.blocks import layers, recompute
 
 
 class Depth(NamedTuple):
@@ -41,7 +41,7 @@ class Levels(NamedTuple):
   strides: tuple[int, ...]
 
 
-class Block(tf_keras.layers.Layer):
+class Block(recompute.Recomputable):
   """A residual block: basic (3x3, 3x3) or bottleneck (1x1, 3x3, 1x1).
 
   The stride is on the first 3x3; the last batch norm starts at zero.

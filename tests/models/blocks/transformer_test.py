@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tf_keras
 
-from models import transformer
+from models.blocks import attention, transformer
 
 
 def _draw(*shape, seed=0):
@@ -42,7 +42,7 @@ def test_position_code_of_a_single_place():
 
 
 def test_attention_is_that_of_keras():
-  ours = transformer.Attention(heads=3, head_dim=4, dim=10)
+  ours = attention.Attention(heads=3, head_dim=4, dim=10)
   keras = tf_keras.layers.MultiHeadAttention(3, 4)
   x, memory = _draw(2, 5, 10), _draw(2, 7, 6, seed=1)
   ours(x, ours.keys_values(memory))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import layers, prng
+from models import prng
+from models.blocks import layers
 
 
 def _draw(*shape, seed=0):
@@ -35,6 +36,20 @@ def test_group_norm(width, channels, groups):
   scale, shift = _draw(2, channels, seed=3), _draw(2, channels, seed=4)
   modulated = expected * (1 + scale[:, None, None]) + shift[:, None, None]
   np.testing.assert_allclose(norm(x, scale, shift), modulated, atol=1e-4)
+
+
+@pytest.mark.parametrize('mean', [0, 100, 1000])
+@pytest.mark.parametrize('size', [(1, 1), (3, 2), (16, 24)])
+def test_group_norm_far_from_zero(mean, size):
+  x = mean + _draw(2, *size, 64)
+  # A pixel that is unlike the rest, where the rough mean is taken.
+  x[:, 0, 0] += 10
+  grouped = x.reshape(2, -1, 16, 4).astype(np.float64)
+  deviation = grouped - grouped.mean((1, 3), keepdims=True)
+  variance = (deviation**2).mean((1, 3), keepdims=True)
+  expected = (deviation / np.sqrt(variance + 1e-5)).reshape(x.shape)
+  actual = layers.GroupNorm(64)(x)
+  np.testing.assert_allclose(actual, expected, atol=1e-5 + 5e-7 * mean)
 
 
 def test_group_norm_of_channels_that_do_not_divide():

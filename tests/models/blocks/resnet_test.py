@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from configs import base
-from models import resnet
+from models.blocks import resnet
 
 
 @pytest.mark.parametrize('variant', resnet.VARIANTS)

@@ -7,7 +7,8 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
-from models import layers, prng, transformer
+from models import prng
+from models.blocks import layers, recompute, transformer
 
 
 class TimeEmbedding(tf_keras.layers.Layer):
@@ -26,7 +27,7 @@ class TimeEmbedding(tf_keras.layers.Layer):
     return tf.nn.silu(self.dense_1(tf.nn.silu(self.dense_0(x))))
 
 
-class Block(tf_keras.layers.Layer):
+class Block(recompute.Recomputable):
   """A residual block; time scales and shifts its second norm."""
 
   def __init__(self, channels: int, drop: float, **kwargs):
@@ -82,7 +83,7 @@ class Bottleneck(tf_keras.layers.Layer):
     token = tf.broadcast_to(token, [layers.batch_size(x), 1, self._dim])
     x = tf.concat([x, tf.cast(token, x.dtype)], 1)
     for layer, of_layer in zip(self.transformer, keys_values, strict=True):
-      x = layer(x, of_layer, rng)
+      x = layer(x, of_layer, rng=rng)
     x = tf.reshape(x[:, :-1], [-1, rows, cols, self._dim])
     return self.conv_out(self.gn_out(x))
 
