@@ -84,7 +84,7 @@ def _predict(config: base.Experiment) -> None:
     )
   if path:
     loading.check_same_model(config, os.path.dirname(path))
-  state.prepare(config.training, strategy_lib.create('one_device'))
+  state.prepare(config.training)
   predict.run(config, _INPUT.value, _OUTPUT.value, path)
 
 

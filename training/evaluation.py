@@ -100,7 +100,7 @@ class _Evaluation:
     config = task.config
     self._task = task
     self._strategy = strategy
-    state_lib.prepare(config.training, strategy)
+    state_lib.prepare(config.training)
     with strategy.scope():
       self._step = orbit.utils.create_global_step()
       self._model = task.build_model()

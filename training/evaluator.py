@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable
+from concurrent import futures
 
 import numpy as np
 import orbit
@@ -22,6 +23,7 @@ _CARRIED = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
 class Evaluator(orbit.StandardEvaluator):
   """Predicts on all replicas, and scores the gathered rows on the host.
 
+  A batch is scored, by a thread, while the devices predict the next one.
   Every worker sees all rows and computes the same scores, so workers agree
   without communication.
 
@@ -54,11 +56,14 @@ class Evaluator(orbit.StandardEvaluator):
       task.config.evaluation.batch_size // strategy.num_replicas_in_sync
     )
     self._types: dict[str, tf.DType] = {}
-    self._predict = self._predict_step
+    self._scoring = futures.ThreadPoolExecutor(1, 'scoring')
+    self._scored: futures.Future | None = None
+    predict = self.predict_step
     if task.config.training.jit_compile:
-      self._predict = tf.function(
-        self._predict_step, jit_compile=True, autograph=False
-      )
+      predict = tf.function(predict, jit_compile=True, autograph=False)
+    # A strategy would compile all replicas at once if it were given a function
+    # of TensorFlow; XLA compiles one device's.
+    self._predict = lambda batch, state: predict(batch, state)
 
     def dataset_fn(context):
       dataset = task.eval_dataset(context)
@@ -78,6 +83,7 @@ class Evaluator(orbit.StandardEvaluator):
 
   def eval_begin(self) -> task_lib.Scorer:
     self._batches = 0
+    self._scored = None
     self._start = self._last_line = time.monotonic()
     seed = self._task.config.evaluation.seed + self.run
     self._state_of_task = self._initial_state(tf.constant(seed, tf.int64))
@@ -93,13 +99,8 @@ class Evaluator(orbit.StandardEvaluator):
   ) -> task_lib.Scorer:
     """Hands the valid rows of a global batch to the scorer."""
     self._before_batch()
-    outputs = {
-      name: value.numpy().astype(self._types[name].as_numpy_dtype)
-      for name, value in step_outputs.items()
-    }
-    valid = outputs.pop('valid')
-    if np.any(valid):
-      state.update({name: value[valid] for name, value in outputs.items()})
+    self._wait()
+    self._scored = self._scoring.submit(self._score, state, step_outputs)
     self._batches += 1
     now = time.monotonic()
     if now - self._last_line > _SECONDS_BETWEEN_LINES:
@@ -111,8 +112,25 @@ class Evaluator(orbit.StandardEvaluator):
 
   def eval_end(self, scorer: task_lib.Scorer) -> dict[str, float]:
     """Returns the scores by name."""
+    self._wait()
     scores = scorer.result()
     return {name: float(value) for name, value in scores.items()}
+
+  def _wait(self) -> None:
+    """Waits until the last batch is scored; raises what went wrong in it."""
+    if self._scored is not None:
+      self._scored.result()
+
+  def _score(
+    self, scorer: task_lib.Scorer, step_outputs: dict[str, tf.Tensor]
+  ) -> None:
+    outputs = {
+      name: value.numpy().astype(self._types[name].as_numpy_dtype)
+      for name, value in step_outputs.items()
+    }
+    valid = outputs.pop('valid')
+    if np.any(valid):
+      scorer.update({name: value[valid] for name, value in outputs.items()})
 
   def _initial_state_of_replicas(self, seed):
     # As an argument of `run`, the number of rows would be a tensor on TPUs.
@@ -129,7 +147,7 @@ class Evaluator(orbit.StandardEvaluator):
     }
     return outputs, state
 
-  def _predict_step(self, batch, state):
+  def predict_step(self, batch, state):
     # Several workers, whose data could end at different steps, lose the shape.
     batch = tf.nest.map_structure(
       lambda x: tf.ensure_shape(x, [self._rows, *x.shape[1:]]), batch

@@ -33,7 +33,7 @@ def train(
 
   Raises:
     ValueError: If the folder holds a run of another model, or scores of one
-      without checkpoints, or if XLA is asked for where it does not work.
+      without checkpoints.
     FloatingPointError: If a loss or a gradient is not finite; names the step
       and the last good checkpoint.
   """

@@ -10,7 +10,6 @@ from configs import base
 from tasks import task as task_lib
 from training import ema
 from training import optimizer as optimizer_lib
-from training import strategy as strategy_lib
 
 # Keras' policies by `training.precision`: the computations change, the weights
 # are float32.
@@ -47,18 +46,12 @@ class TrainState:
     ema.copy(self.model, self.average)
 
 
-def prepare(config: base.Training, strategy: tf.distribute.Strategy) -> None:
+def prepare(config: base.Training) -> None:
   """Sets Keras' precision and seed; call it before a model is built.
 
   Args:
     config: `seed` decides the weights' initial values.
-    strategy: Where the model will be.
-
-  Raises:
-    ValueError: If XLA is asked for where it does not work.
   """
-  if config.jit_compile:
-    strategy_lib.check_jit_compile(strategy)
   tf_keras.mixed_precision.set_global_policy(POLICIES[config.precision])
   tf_keras.utils.set_random_seed(config.seed)
 
@@ -74,7 +67,7 @@ def build(task: task_lib.Task, strategy: tf.distribute.Strategy) -> TrainState:
     The state; the average equals the weights.
   """
   config = task.config
-  prepare(config.training, strategy)
+  prepare(config.training)
   with strategy.scope():
     model = task.build_model()
     state = TrainState(

@@ -109,24 +109,10 @@ def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
   return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def check_jit_compile(strategy: tf.distribute.Strategy) -> None:
-  """Refuses XLA with several replicas, except on TPUs.
-
-  Batch norm exchanges statistics within the compiled step. XLA cannot do this
-  between CPUs, and it is untested on GPUs.
-
-  Args:
-    strategy: The strategy.
-
-  Raises:
-    ValueError: If there are several replicas, and not on TPUs.
-  """
+def compiles_exchange(strategy: tf.distribute.Strategy) -> bool:
+  """Whether XLA can compile what replicas exchange: on TPUs, or nothing."""
   is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-  if strategy.num_replicas_in_sync > 1 and not is_tpu:
-    raise ValueError(
-      'training.jit_compile works with one replica, or on TPUs; '
-      'turn it off, or use --strategy=one_device.'
-    )
+  return is_tpu or strategy.num_replicas_in_sync == 1
 
 
 def fill_replicas(config: base.Evaluation, num_replicas: int) -> None:

@@ -12,6 +12,9 @@ from training import optimizer as optimizer_lib
 from training import state as state_lib
 from training import strategy as strategy_lib
 
+# AutoGraph's conversion of a network takes longer than tracing it.
+_without_autograph = tf.autograph.experimental.do_not_convert
+
 
 class Trainer(orbit.StandardTrainer):
   """Trains a task: losses, gradients, clip, AdamW, averages.
@@ -46,13 +49,16 @@ class Trainer(orbit.StandardTrainer):
     self.output: dict[str, float] = {}
     self._names = ('loss', *task.loss_names, 'gradient_norm')
     self._micro_batches = self._config.optimizer.accumulation_steps
-    # AutoGraph is off: its conversion of a network takes longer than tracing.
-    self._values = tf.autograph.experimental.do_not_convert(
-      self._compute_values
-    )
+    self._values = self._compute_values
     # The update, whose kernels are fused already, stays out of XLA.
-    if self._config.training.jit_compile:
-      self._values = tf.function(self._values, jit_compile=True)
+    jit_compile = self._config.training.jit_compile
+    self._compile_parts = jit_compile and not strategy_lib.compiles_exchange(
+      strategy
+    )
+    if jit_compile and not self._compile_parts:
+      self._values = tf.function(
+        self._values, jit_compile=True, autograph=False
+      )
     with strategy.scope():
       self._means = tf_keras.metrics.MeanTensor(shape=[len(self._names)])
       self._bad_step = tf.Variable(
@@ -86,11 +92,11 @@ class Trainer(orbit.StandardTrainer):
     """Makes one update from the next global batch."""
     batch = next(iterator)
     if self._micro_batches == 1:
-      self._strategy.run(self._update_from_batch, args=(batch,))
+      self._strategy.run(self.update_from_batch, args=(batch,))
     else:
       for i in tf.range(self._micro_batches):
-        self._strategy.run(self._accumulate, args=(batch, i))
-      self._strategy.run(self._update_from_totals)
+        self._strategy.run(self.accumulate, args=(batch, i))
+      self._strategy.run(self.update_from_totals)
     self._state.step.assign_add(1)
 
   def train_loop_end(self) -> None:
@@ -120,7 +126,9 @@ class Trainer(orbit.StandardTrainer):
   def _compute_values(self, batch) -> list[tf.Tensor]:
     """Returns the gradients of the variables and, last, the losses [n]."""
     with tf.GradientTape() as tape:
-      loss, parts = self._task.loss(self._state.model, batch)
+      loss, parts = self._task.loss(
+        self._state.model, batch, self._compile_parts
+      )
     gradients = tape.gradient(loss, self._variables)
     unreached = [
       variable.name
@@ -136,10 +144,12 @@ class Trainer(orbit.StandardTrainer):
     losses = tf.stack([tf.cast(value, tf.float32) for value in losses])
     return [*(tf.convert_to_tensor(gradient) for gradient in gradients), losses]
 
-  def _update_from_batch(self, batch) -> None:
+  @_without_autograph
+  def update_from_batch(self, batch) -> None:
     self._update(self._values(batch))
 
-  def _accumulate(self, batch, i) -> None:
+  @_without_autograph
+  def accumulate(self, batch, i) -> None:
     """Adds the values of the i-th micro-batch to the totals."""
 
     def micro_batch(rows):
@@ -151,7 +161,8 @@ class Trainer(orbit.StandardTrainer):
     for total, value in zip(self._totals, values, strict=True):
       total.assign_add(value)
 
-  def _update_from_totals(self) -> None:
+  @_without_autograph
+  def update_from_totals(self) -> None:
     self._update(
       [total.read_value() / self._micro_batches for total in self._totals]
     )

@@ -232,12 +232,6 @@ def test_continuous_eval_says_what_else_is_missing(
     evaluation.continuous_eval(task, one_device, str(tmp_path), timeout=1)
 
 
-def test_xla_over_several_cpus_is_refused(two_cpus, tmp_path):
-  task = loop_fakes.FakeTask(loop_fakes.config(training__jit_compile=True))
-  with pytest.raises(ValueError, match='works with one replica'):
-    run.train(task, two_cpus, str(tmp_path))
-
-
 @pytest.mark.parametrize(
   ('arguments', 'sentence'),
   [
