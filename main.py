@@ -10,7 +10,7 @@ from absl import app, flags
 
 from configs import base, loading
 from models import checkpoints
-from panoptic import command_line
+from panoptic import command_line, files
 from tasks import factory, inspection, predict
 from training import evaluation, log, run, state, validation
 from training import strategy as strategy_lib
@@ -61,7 +61,7 @@ def _run() -> None:
     _EXPERIMENT.value, _CONFIG_FILE.value, _PARAMS_OVERRIDE.value
   )
   validation.validate(config)
-  if os.path.exists(_OUTPUT.value) and not os.path.isdir(_OUTPUT.value):
+  if files.is_file(_OUTPUT.value):
     raise ValueError(
       f'--output={_OUTPUT.value} is a file: name a folder to be written.'
     )
@@ -101,11 +101,6 @@ def _train_or_evaluate(config: base.Experiment) -> None:
     strategy_lib.fill_replicas(config.evaluation, strategy.num_replicas_in_sync)
   is_chief = strategy_lib.is_chief(strategy)
   results_dir = os.path.join(model_dir, 'results') if is_chief else ''
-  if config.evaluation.write_results and '://' in results_dir:
-    raise ValueError(
-      f'evaluation.write_results writes to a local disk, not to {results_dir}; '
-      'copy the checkpoint, and evaluate it there by --checkpoint.'
-    )
   task = factory.create(config, results_dir)
   # Errors in the data are found before a model is built.
   if mode in _TRAINING_MODES:

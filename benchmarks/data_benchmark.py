@@ -82,9 +82,13 @@ def measure(config, split: str, what: str, seconds: float) -> dict[str, float]:
 
     def decode(index):
       whole = tf.concat([[0, 0], files.sizes[index]], axis=0)
-      image = byte_ranges.decode_window(files.encoded_image(index), whole)
+      read = files.read(index, ())
+      content = files.encoded_image(index, read.image)
+      image = byte_ranges.decode_window(content, whole)
       # Shapes alone are passed on: copying images is not decoding them.
-      return tf.shape(image), tf.shape(files.label_pixels(index))
+      return tf.shape(image), tf.shape(
+        files.label_pixels(index, read.labels[0])
+      )
 
     batches = tf.data.Dataset.range(dataset.num_examples).repeat()
     batches = batches.map(decode, num_parallel_calls=cores).batch(batch_size)

@@ -21,12 +21,12 @@ from configs import (  # noqa: F401  Experiments register themselves.
   cityscapes,
   coco,
   davis,
-  files,
   kitti_step,
   moving_shapes,
   shapes,
   type_checks,
 )
+from panoptic import files
 
 _FILE = 'experiment.yaml'
 

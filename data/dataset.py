@@ -80,11 +80,24 @@ class Dataset(Protocol):
       past_frames: Offsets of the earlier frames whose labels are needed.
 
     Returns:
-      Tensors `[B, ...]`; rows of them are for `lazy_example`.
+      Tensors `[B, ...]`; rows of them are for `read`.
     """
 
-  def lazy_example(self, loaded: Any) -> LazyExample:
-    """The example of a row of `load`'s tensors."""
+  def read(self, loaded: Any, past_frames: Sequence[int] | None = None) -> Any:
+    """Reads what an example is made of, from files that may be far away.
+
+    It waits more than it computes; so many examples are read at a time.
+
+    Args:
+      loaded: A row of `load`'s tensors.
+      past_frames: As for `load`; None: no labels are needed.
+
+    Returns:
+      Tensors, for `lazy_example`.
+    """
+
+  def lazy_example(self, read: Any) -> LazyExample:
+    """The example of what `read` returned."""
 
   def ground_truth(self, image_id: int) -> maps.PanopticMap:
     """Ground truth of an image, on the host."""

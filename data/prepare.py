@@ -23,7 +23,7 @@ from data.reading import paths, samples
 from data.reading import spec as spec_lib
 from data.tfds import records
 from panoptic import classes as classes_lib
-from panoptic import command_line
+from panoptic import command_line, files
 
 
 def prepare(
@@ -47,6 +47,12 @@ def prepare(
     ValueError: If files are wrong, or if there is no room for the records.
   """
   spec = registry.get_files(name)
+  for flag, place in (('data_dir', data_dir), ('manual_dir', manual_dir)):
+    if files.is_remote(place):
+      raise ValueError(
+        f'--{flag}={place} is not on a local disk: prepare on one, and copy '
+        'the records; runs read them anywhere'
+      )
   data_dir = os.path.expanduser(data_dir)
   manual_dir = os.path.expanduser(manual_dir)
   folder = records.find(spec, data_dir)
@@ -164,8 +170,8 @@ def _common_classes(
 def _require_room(
   splits: Mapping[str, Sequence[samples.Sample]], data_dir: str
 ) -> None:
-  files = [f for *_, s in samples.keyed(splits) for f in (s.image, s.labels)]
-  stamps = paths.stamps(files)
+  read = [f for *_, s in samples.keyed(splits) for f in (s.image, s.labels)]
+  stamps = paths.stamps(read)
   size = sum(stamp[0] for stamp in stamps if stamp)
   # Where TFDS shuffles, it writes everything twice.
   needed, free = 2 * size, shutil.disk_usage(data_dir).free

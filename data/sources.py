@@ -6,6 +6,7 @@ from data import folder
 from data.reading import paths, split_index
 from data.reading import spec as spec_lib
 from data.tfds import records
+from panoptic import files
 
 FOLDER, TFDS = 'folder', 'tfds'
 # Values of `data.source`; '' lets the content of `data.dir` decide.
@@ -32,7 +33,8 @@ def open_split(
     raise ValueError(
       f'data.dir is empty: set it to the folder of {_expected(spec, "or")}'
     )
-  root = os.path.expanduser(root)
+  if not files.is_remote(root):
+    root = os.path.expanduser(root)
   if (source or _find(spec, root)) == TFDS:
     return records.open_split(spec, root, split)
   return folder.open_split(spec, root, split)
@@ -50,7 +52,7 @@ def _find(spec: spec_lib.FileSpec, root: str) -> str:
     return FOLDER
   if packed:
     return TFDS
-  if not os.path.exists(root):
+  if not files.exists(root):
     raise FileNotFoundError(
       f'{root} does not exist: set data.dir to the folder of '
       + _expected(spec, 'or')

@@ -97,9 +97,9 @@ def size_of(path: str | os.PathLike, encoding: Encoding) -> tuple[int, int]:
     ValueError: If it is not a PNG as the data set's tools write it. (Pillow
       alone would read 16-bit RGB as 8-bit without a word.)
   """
-  if not os.path.isfile(path):
+  if not files.is_file(path):
     raise FileNotFoundError(f'{path} is missing; every image needs its PNG')
-  with open(path, 'rb') as file:
+  with files.open_file(path) as file:
     head = header(file.read(26))
   if head is None:
     raise ValueError(f'{path} is not a PNG; write the map as a PNG')
@@ -175,8 +175,7 @@ def read_ids(path: str | os.PathLike, encoding: Encoding) -> np.ndarray:
     ValueError: If it is no such PNG (see `size_of`), or damaged.
   """
   size_of(path, encoding)
-  with open(path, 'rb') as file:
-    content = file.read()
+  content = files.read_bytes(path)
   try:
     return decode_ids(content, encoding)
   except ValueError as error:
@@ -247,6 +246,7 @@ def kitti_step_ids(
 
 def save(path: str | os.PathLike, image: Image.Image) -> None:
   """Writes an image as a PNG, which is whole as soon as it has its name."""
-  os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-  with files.replace_when_written(path) as temporary:
-    image.save(temporary, format='PNG')
+  files.make_folders(os.path.dirname(path) or '.')
+  content = io.BytesIO()
+  image.save(content, format='PNG')
+  files.write_bytes(path, content.getvalue())

@@ -19,7 +19,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from panoptic import maps, png, runs, segment_table
+from panoptic import files, maps, png, runs, segment_table
 
 
 class ResultWriter(Protocol):
@@ -69,7 +69,7 @@ class PngResults(ResultWriter):
       encoding: Of their pixels.
       ids_of: The ids that the encoding wants, integers `[h, w]`, of a map.
     """
-    self._folder = pathlib.Path(folder)
+    self._folder = os.fspath(folder)
     self._encoding = encoding
     self._ids_of = ids_of
 
@@ -77,7 +77,8 @@ class PngResults(ResultWriter):
     self, image_id: int, file_name: str, prediction: maps.PanopticMap
   ) -> None:
     """Writes one image; see `ResultWriter`."""
-    path = self._folder / check_name(file_name, f'image {image_id}')
+    name = check_name(file_name, f'image {image_id}')
+    path = os.path.join(self._folder, name)
     png.write_ids(path, self._ids_of(prediction), self._encoding)
 
 
@@ -109,14 +110,14 @@ class CocoResults(ResultWriter):
       {'id': int(c.id), 'name': str(c.name), 'isthing': int(c.isthing)}
       for c in categories
     ]
-    self._folder = pathlib.Path(folder)
-    self._json = pathlib.Path(json_path)
+    self._folder, self._json = os.fspath(folder), os.fspath(json_path)
     self._image_ids: set[int] = set()
     self._file_names: set[str] = set()
-    self._folder.mkdir(parents=True, exist_ok=True)
-    self._json.parent.mkdir(parents=True, exist_ok=True)
-    self._temporary = self._json.with_name(self._json.name + '.tmp')
-    self._file = self._temporary.open('w', encoding='utf-8')
+    self._temporary = f'{self._json}.tmp'
+    self._is_closed = False
+    for needed in (self._folder, os.path.dirname(self._json) or '.'):
+      files.make_folders(needed)
+    self._file = files.open_file(self._temporary, 'w')
     self._file.write('{"annotations": [')
 
   def add(
@@ -134,7 +135,7 @@ class CocoResults(ResultWriter):
         the name is not that of a PNG, or if map and segments disagree.
     """
     where = f'image {image_id}'
-    if self._file.closed:
+    if self._is_closed:
       raise ValueError(
         f'{where} comes after {self._json} was closed; add all images before'
       )
@@ -145,7 +146,8 @@ class CocoResults(ResultWriter):
       )
     check_name(file_name, where)
     info = _measure(prediction, self._positions, where)
-    png.write_ids(self._folder / file_name, prediction.segment_ids, png.COCO)
+    path = os.path.join(self._folder, file_name)
+    png.write_ids(path, prediction.segment_ids, png.COCO)
     annotation = {
       'image_id': int(image_id),
       'file_name': file_name,
@@ -158,11 +160,12 @@ class CocoResults(ResultWriter):
 
   def close(self) -> None:
     """Ends the JSON, which has its name from then on."""
-    if self._file.closed:
+    if self._is_closed:
       return
+    self._is_closed = True
     with self._file:
       self._file.write(f'], "categories": {json.dumps(self._categories)}}}')
-    os.replace(self._temporary, self._json)
+    files.replace(self._temporary, self._json)
 
   def __exit__(self, error_type, error, traceback) -> None:
     super().__exit__(error_type, error, traceback)
@@ -170,7 +173,7 @@ class CocoResults(ResultWriter):
       # The rest of the file may not fit on a full disk.
       with contextlib.suppress(OSError):
         self._file.close()
-      self._temporary.unlink(missing_ok=True)
+      files.remove(self._temporary)
 
 
 def check_name(file_name: str, where: str) -> str:

@@ -7,8 +7,8 @@ import os
 
 import tensorflow as tf
 
-from configs import files
 from panoptic import classes as classes_lib
+from panoptic import files
 
 _FILE = 'classes.json'
 

@@ -1,10 +1,13 @@
 """A user's own images and clips: finding and reading their files."""
 
+import io
 import os
 import re
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from panoptic import files
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
@@ -18,14 +21,14 @@ def find_images(path: str) -> list[str]:
   """
   if not path:
     raise ValueError('--mode=predict needs --input, an image or a folder')
-  if os.path.isfile(path):
+  if files.is_file(path):
     return [path]
-  if not os.path.isdir(path):
+  if not files.is_folder(path):
     raise FileNotFoundError(f'there is no image or folder at {path}')
   found = sorted(
-    os.path.join(path, name)
-    for name in os.listdir(path)
-    if name.lower().endswith(_SUFFIXES)
+    entry.path
+    for entry in files.scan(path)
+    if entry.name.lower().endswith(_SUFFIXES)
   )
   if not found:
     raise FileNotFoundError(
@@ -45,7 +48,7 @@ def find_frames(path: str) -> list[str]:
     NotADirectoryError: If the path is a file.
     ValueError: If two have one number, or not all names are alike.
   """
-  if os.path.isfile(path):
+  if files.is_file(path):
     raise NotADirectoryError(
       f'{path} is a file: give --input a folder with the frames of a clip'
     )
@@ -84,7 +87,7 @@ def find_frames(path: str) -> list[str]:
 def read_image(path: str) -> np.ndarray:
   """uint8 `[h, w, 3]`, upright; raises ValueError if it is no image."""
   try:
-    with Image.open(path) as file:
+    with Image.open(io.BytesIO(files.read_bytes(path))) as file:
       image = ImageOps.exif_transpose(file)
       if image.mode.startswith('I'):  # Gray of 16 bits, which Pillow would cut.
         high = np.right_shift(np.asarray(image), 8)

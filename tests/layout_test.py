@@ -11,7 +11,8 @@ _ROOT = pathlib.Path(__file__).resolve().parents[1]
 # A module imports from its own storey and from those above it in this list.
 # Storeys of one line do not import each other.
 _STOREYS = (
-  ('panoptic', 'configs'),
+  ('panoptic',),
+  ('configs',),
   ('models', 'data'),
   ('metrics',),
   ('tasks',),

@@ -14,8 +14,9 @@ import os
 import tensorflow as tf
 from absl import logging
 
-from configs import files, loading
+from configs import loading
 from models import checkpoints
+from panoptic import files
 from tasks import task as task_lib
 from training import state as state_lib
 from training import strategy as strategy_lib

@@ -13,7 +13,7 @@ import os
 import tensorflow as tf
 import tf_keras
 
-from configs import files
+from panoptic import files
 from tasks import task as task_lib
 from training import checkpointing, json_lines, log
 from training import strategy as strategy_lib

@@ -6,8 +6,8 @@ PYTHON is that of an environment with requirements-tpu-compiler.txt, which holds
 the compiler (libtpu) and JAX, whose topologies stand for chips that are not
 there. A line of JSON for each file: bytes of arguments, and of temporaries at
 their peak. Code for the large networks takes the compiler a quarter of an hour;
-as its schedule, which decides the memory, is there after a minute or two, such
-a program is `scheduled` and the compilation ends there.
+its schedule, which decides the memory, is there after a minute or two, and with
+--until=schedule the compilation ends there.
 """
 
 import argparse
@@ -100,55 +100,66 @@ def _donate(ir, main, written: list[int]) -> None:
   main.attributes['arg_attrs'] = ir.ArrayAttr.get(attributes)
 
 
-def compile_or_schedule(path: str, chip: str, patience: float) -> dict:
-  """Compiles in another process, which ends `patience` after its schedule.
+def in_own_process(path: str, chip: str, until: str, keep: str = '') -> dict:
+  """Compiles in another process: the compiler ends its process on an error.
 
   Args:
     path: Of the HLO.
     chip: One of `TOPOLOGIES`.
-    patience: Seconds to wait for the code once there is a schedule.
+    until: 'code', or 'schedule': then the process is stopped.
+    keep: Folder for the text of the schedule; '': nowhere.
 
   Returns:
-    As `compile_program`, with 'stage', 'compiled' or 'scheduled', and
-    'seconds'.
+    As `compile_program`, with 'stage' and 'seconds'.
   """
   start = time.monotonic()
   with tempfile.TemporaryDirectory() as dump:
-    arguments = f'--xla_jf_dump_to={dump} --xla_jf_dump_hlo_text=true'
     environment = {
       **os.environ,
       'TPU_SKIP_MDS_QUERY': '1',
       'JAX_PLATFORMS': 'cpu',
       'TPU_STDERR_LOG_LEVEL': '3',
       'TPU_MIN_LOG_LEVEL': '3',
-      'LIBTPU_INIT_ARGS': f'{arguments} --xla_jf_dump_llo_text=false',
     }
-    command = [sys.executable, __file__, '--here', f'--chip={chip}', path]
+    if until == 'schedule':
+      environment['LIBTPU_INIT_ARGS'] = (
+        f'--xla_jf_dump_to={dump} --xla_jf_dump_hlo_text=true '
+        '--xla_jf_dump_llo_text=false'
+      )
     process = subprocess.Popen(
-      command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+      [sys.executable, __file__, '--here', f'--chip={chip}', path],
+      env=environment,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
     )
-    deadline = None
-    while True:
-      try:
-        out, problems = process.communicate(timeout=1)
-        break
-      except subprocess.TimeoutExpired:
-        schedule = glob.glob(os.path.join(dump, _SCHEDULE))
-        if not schedule:
-          continue
-        deadline = deadline or time.monotonic() + max(patience, 3)
-        if time.monotonic() > deadline:
-          process.kill()
-          process.communicate()
-          with open(schedule[0]) as file:
-            found = schedule_memory(file.read())
-          seconds = time.monotonic() - start
-          return {'stage': 'scheduled', 'seconds': round(seconds), **found}
-  seconds = round(time.monotonic() - start)
+    schedule = _wait_for_schedule(process, dump)
+    out, problems = process.communicate()
+  found: dict = {'seconds': round(time.monotonic() - start)}
+  if schedule is not None and keep:
+    name = os.path.basename(path).removesuffix('.hlo')
+    with open(os.path.join(keep, f'{name}-{chip}.txt'), 'w') as file:
+      file.write(schedule)
+  if schedule is not None:
+    return {'stage': 'schedule', **found, **schedule_memory(schedule)}
   if process.returncode:
-    return {'error': problems.decode()[-2000:], 'seconds': seconds}
-  found = json.loads(out.decode().strip().splitlines()[-1])
-  return {'stage': 'compiled', 'seconds': seconds, **found}
+    return {'error': problems[-2000:], **found}
+  return {'stage': 'code', **found, **json.loads(out.splitlines()[-1])}
+
+
+def _wait_for_schedule(process: subprocess.Popen, dump: str) -> str | None:
+  """Stops a process when it has written its schedule; None if it ends first."""
+  size = -1
+  while process.poll() is None:
+    time.sleep(1)
+    for path in glob.glob(os.path.join(dump, _SCHEDULE)):
+      now = os.path.getsize(path)
+      if now == size:  # It is written whole.
+        process.kill()
+        with open(path) as file:
+          return file.read()
+      size = now
+  return None
 
 
 # ---- The memory of a schedule. ----
@@ -178,8 +189,8 @@ def _size(match: re.Match) -> int:
   sizes = [sizes[int(n)] for n in reversed((order or '').split(',')) if n]
   tile = re.search(r'T\(([\d,]+)\)', layout or '')
   if tile:
-    of_tile = [int(n) for n in tile[1].split(',')][-len(sizes) :]
-    for i, n in enumerate(reversed(of_tile), 1):
+    of_tile = [int(n) for n in tile[1].split(',')]
+    for i, n in zip(range(1, len(sizes) + 1), reversed(of_tile), strict=False):
       sizes[-i] = -(-sizes[-i] // n) * n
   total = _BYTES[kind]
   for n in sizes:
@@ -246,14 +257,15 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument('files', nargs='+')
   parser.add_argument('--chip', choices=TOPOLOGIES, default='v5e')
-  parser.add_argument('--patience', type=float, default=30.0)
+  parser.add_argument('--until', choices=('schedule', 'code'), default='code')
+  parser.add_argument('--keep', default='', help='folder for schedules')
   parser.add_argument('--here', action='store_true', help='in this process')
   args = parser.parse_args()
   for path in args.files:
     if args.here:
       found = compile_program(path, args.chip)
     else:
-      found = compile_or_schedule(path, args.chip, args.patience)
+      found = in_own_process(path, args.chip, args.until, args.keep)
       name = os.path.basename(path).removesuffix('.hlo')
       found = {'program': name, 'chip': args.chip, **found}
     print(json.dumps(found), flush=True)

@@ -8,7 +8,8 @@ runs: `train`, a step of training with its update; `accumulate` and `update`,
 its two halves with micro-batches; `evaluate`, a batch of images or a frame of
 every stream; `draw`, what the pictures show.
 
-`NAME.hlo` is the program, `NAME.json` says which of its arguments it writes.
+`<experiment>-<program>-<precision>[-recompute]-<batch>.hlo` is the program, and
+the `.json` beside it says which of its arguments it writes.
 """
 
 import copy
@@ -124,13 +125,20 @@ def export(found: Program, path: str) -> str:
   )
 
 
+def _name(experiment: str, name: str, config: base.Experiment) -> str:
+  parts = [experiment, name, config.training.precision]
+  if config.training.recompute:
+    parts.append('recompute')
+  return '-'.join([*parts, str(_BATCH.value)])
+
+
 def main(argv) -> None:
   del argv
   os.makedirs(_FOLDER.value, exist_ok=True)
   for experiment in _EXPERIMENTS.value:
     config = loading.load(experiment, '', _OVERRIDE.value)
     for name in _PROGRAMS.value:
-      path = os.path.join(_FOLDER.value, f'{experiment}-{name}')
+      path = os.path.join(_FOLDER.value, _name(experiment, name, config))
       print(export(program(config, name, _BATCH.value), path), flush=True)
       tf.keras.backend.clear_session()
 

@@ -19,7 +19,7 @@ _Numbers = dict[str, int]
 
 def functionalize(
   function: Callable, specs: Any
-) -> tuple[Callable, list[tf.Variable], list[int]]:
+) -> tuple[Callable, list[tf.TensorSpec], list[int]]:
   """Separates a program from its variables.
 
   Args:
@@ -31,15 +31,17 @@ def functionalize(
     which returns the flat results and then the values that were assigned; the
     variables; and the numbers of those that are assigned.
   """
-  traced = tf.function(function, autograph=False).get_concrete_function(*specs)
+  # The program may differ where XLA compiles it, as it will.
+  compiled = tf.function(function, autograph=False, jit_compile=True)
+  traced = compiled.get_concrete_function(*specs)
   graph = traced.graph
-  variables = list(graph.variables)
-  number_of = {id(v.handle): i for i, v in enumerate(variables)}
+  variables: list[tf.TensorSpec] = []
   numbers: _Numbers = {}
   constants: list[tuple[tf.Tensor, tf.Tensor]] = []
   for outer, inner in graph.captures:
     if inner.dtype == tf.resource:
-      numbers[inner.name] = number_of[id(outer)]
+      numbers[inner.name] = len(variables)
+      variables.append(_spec_of(outer))
     else:
       constants.append((inner, outer))
   flat = tf.nest.flatten(specs)
@@ -55,9 +57,16 @@ def functionalize(
     return [*results, *(replay.values[i] for i in sorted(assigned))]
 
   all_specs = [tf.TensorSpec(s.shape, s.dtype) for s in flat]
-  all_specs += [tf.TensorSpec(v.shape, v.dtype) for v in variables]
+  all_specs += variables
   program = tf.function(pure, autograph=False, jit_compile=True)
   return program.get_concrete_function(*all_specs), variables, sorted(assigned)
+
+
+def _spec_of(handle: tf.Tensor) -> tf.TensorSpec:
+  """What a variable holds, by its handle."""
+  (held,) = handle._handle_data.shape_and_type
+  shape = tf.TensorShape([axis.size for axis in held.shape.dim])
+  return tf.TensorSpec(shape, tf.dtypes.as_dtype(held.dtype))
 
 
 class _Replay:

@@ -19,7 +19,7 @@ from typing import Any
 
 from data.datasets import coco_json
 from data.reading import paths, samples, spec
-from panoptic import maps, png
+from panoptic import files, maps, png
 
 
 def annotation(folder: str, split: str) -> str:
@@ -33,7 +33,7 @@ def annotation(folder: str, split: str) -> str:
   labels, path = (os.path.join(folder, n) for n in (name, f'{name}.json'))
 
   def is_root(place):
-    return os.path.exists(os.path.join(place, f'{name}.json'))
+    return files.exists(os.path.join(place, f'{name}.json'))
 
   for needed in (folder, path, os.path.join(folder, split), labels):
     paths.require(

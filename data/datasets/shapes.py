@@ -106,9 +106,16 @@ class Shapes:
     # One graph for batches of any size: others round the last bit otherwise.
     return self._compiled(indices)
 
-  def lazy_example(self, loaded: dict[str, Any]) -> dataset.DecodedExample:
+  def read(
+    self, loaded: dict[str, Any], past_frames: Sequence[int] | None = None
+  ) -> dict[str, Any]:
+    """What was loaded, which is all."""
+    del past_frames
+    return loaded
+
+  def lazy_example(self, read: dict[str, Any]) -> dataset.DecodedExample:
     """A scene of a batch."""
-    return dataset.DecodedExample(**loaded)
+    return dataset.DecodedExample(**read)
 
   def scenes(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
     """Renders scenes.

@@ -1,6 +1,8 @@
 """Data sets of files: images, or videos frame by frame."""
 
+import functools
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +11,22 @@ from data.reading import byte_ranges, split_index
 from panoptic import maps, png
 
 IDS = 'the segment ids in the PNG and the annotation differ'
+
+
+class Content(NamedTuple):
+  """The files of an example.
+
+  Attributes:
+    index: int64 scalar.
+    image: String, a whole JPEG or PNG.
+    labels: Strings, the label files of the frame and of past ones by their
+      offsets; '' before the first frame of a video, and {} where none are
+      needed.
+  """
+
+  index: tf.Tensor
+  image: tf.Tensor
+  labels: Mapping[int, tf.Tensor]
 
 
 class FileDataset:
@@ -59,15 +77,30 @@ class FileDataset:
     del past_frames
     return indices
 
-  def lazy_example(self, loaded: tf.Tensor) -> 'FileExample':
-    """The image or frame of an index, int64 scalar."""
-    return FileExample(self, loaded)
+  def read(
+    self, loaded: tf.Tensor, past_frames: Sequence[int] | None = None
+  ) -> Content:
+    """The content of the files of an index; see `data.dataset`."""
+    labels = {
+      offset: tf.cond(
+        self.frames[loaded] + offset >= 0,
+        functools.partial(self._labels.read, loaded + offset),
+        lambda: '',
+      )
+      for offset in (() if past_frames is None else (*past_frames, 0))
+    }
+    return Content(loaded, self._images.read(loaded), labels)
 
-  def encoded_image(self, index: tf.Tensor) -> tf.Tensor:
-    """Reads one image without decoding it.
+  def lazy_example(self, read: Content) -> 'FileExample':
+    """The image or frame that was read."""
+    return FileExample(self, read)
+
+  def encoded_image(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+    """Checks an image without decoding it.
 
     Args:
       index: int64 scalar below `num_examples`.
+      content: String, its file.
 
     Returns:
       String, a whole JPEG or PNG.
@@ -75,12 +108,16 @@ class FileDataset:
     Raises:
       InvalidArgumentError: If the file is broken or of another size.
     """
-    content, checks = self._read(self._images, index)
+    checks = self._checks(self._images, index, content)
     with tf.control_dependencies(checks):
       return tf.identity(content)
 
-  def label_pixels(self, index: tf.Tensor) -> tf.Tensor:
-    """Reads and decodes the labels of an image, for `label_map`.
+  def label_pixels(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+    """Decodes the labels of an image, for `label_map`.
+
+    Args:
+      index: int64 scalar, of the image.
+      content: String, its label file.
 
     Returns:
       uint8 or uint16 `[h0, w0, c]`, the pixels of the file.
@@ -88,7 +125,7 @@ class FileDataset:
     Raises:
       InvalidArgumentError: If the file is broken, or of another size or depth.
     """
-    content, checks = self._read(self._labels, index)
+    checks = self._checks(self._labels, index, content)
     encoding = self._content.encoding
     with tf.control_dependencies(checks):
       depth = byte_ranges.png_depth(content)
@@ -103,13 +140,15 @@ class FileDataset:
       dtype = tf.uint16 if encoding.bits == 16 else tf.uint8
       return tf.io.decode_png(content, channels=encoding.channels, dtype=dtype)
 
-  def _read(self, reader: byte_ranges.Reader, index: tf.Tensor):
-    """The bytes of a file, and the checks that it is whole and of its size."""
-    content, name = reader.read(index), reader.name(index)
+  def _checks(
+    self, reader: byte_ranges.Reader, index: tf.Tensor, content: tf.Tensor
+  ):
+    """Checks that a file is whole and of its size."""
+    name = reader.name(index)
     whole = byte_ranges.require(byte_ranges.is_whole(content), name, png.BROKEN)
     with tf.control_dependencies([whole]):
       same = tf.reduce_all(byte_ranges.size_of(content) == self.sizes[index])
-    return content, [byte_ranges.require(same, name, byte_ranges.SIZE)]
+    return [byte_ranges.require(same, name, byte_ranges.SIZE)]
 
   def label_map(
     self, pixels: tf.Tensor, index: tf.Tensor, complete: bool = False
@@ -162,7 +201,7 @@ class FileDataset:
       InvalidArgumentError: If a file is broken or contradicts the annotation.
     """
     image = self._whole_image(index)
-    pixels = self.label_pixels(index)
+    pixels = self.label_pixels(index, self._labels.read(index))
     return {
       'image': image,
       'label_map': self.label_map(pixels, index, complete=True),
@@ -176,7 +215,7 @@ class FileDataset:
 
   def _whole_image(self, index: tf.Tensor) -> tf.Tensor:
     window = tf.concat([[0, 0], self.sizes[index]], axis=0)
-    return self.lazy_example(index).image(window)[0]
+    return self.lazy_example(self.read(index)).image(window)[0]
 
   def ground_truth(self, image_id: int) -> maps.PanopticMap:
     """The segments of an image, crowds among them.
@@ -210,19 +249,20 @@ class FileDataset:
 class FileExample:
   """A `LazyExample` of files; see `data.dataset`."""
 
-  def __init__(self, dataset: FileDataset, index: tf.Tensor):
-    self._dataset, self._index = dataset, index
-    self.size = dataset.sizes[index]
-    self.frame = dataset.frames[index]
+  def __init__(self, dataset: FileDataset, read: Content):
+    self._dataset, self._read = dataset, read
+    self.size = dataset.sizes[read.index]
+    self.frame = dataset.frames[read.index]
 
   def image(self, window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    content = self._dataset.encoded_image(self._index)
+    content = self._dataset.encoded_image(self._read.index, self._read.image)
     return byte_ranges.decode_window(content, window), window
 
   def label_map(
     self, rows: tf.Tensor, columns: tf.Tensor, offset: int = 0
   ) -> tf.Tensor:
-    index = self._index + offset
-    pixels = tf.gather(self._dataset.label_pixels(index), rows)
+    index = self._read.index + offset
+    content = self._read.labels[offset]
+    pixels = tf.gather(self._dataset.label_pixels(index, content), rows)
     pixels = tf.gather(pixels, columns, axis=1)
     return self._dataset.label_map(pixels, index)

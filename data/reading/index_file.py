@@ -7,6 +7,7 @@ stamp is that of the data.
 """
 
 import hashlib
+import io
 import os
 import zipfile
 from collections.abc import Mapping
@@ -29,7 +30,8 @@ def load(folder: str, name: str, stamp: Arrays) -> dict[str, np.ndarray] | None:
   for place in (folder, cache_folder(folder)):
     path = os.path.join(place, f'{name}.npz')
     try:
-      with np.load(path, allow_pickle=False) as stored:
+      content = io.BytesIO(files.read_bytes(path))
+      with np.load(content, allow_pickle=False) as stored:
         if all(
           key in stored and np.array_equal(stored[key], value)
           for key, value in stamp.items()
@@ -46,10 +48,10 @@ def save(folder: str, name: str, arrays: Arrays) -> None:
   for place in (folder, cache) if _writable(folder) else (cache,):
     path = os.path.join(place, f'{name}.npz')
     try:
-      os.makedirs(place, exist_ok=True)
-      with files.replace_when_written(path) as temporary:
-        with open(temporary, 'wb') as file:
-          np.savez(file, **dict(arrays))  # type: ignore[arg-type]
+      files.make_folders(place)
+      content = io.BytesIO()
+      np.savez(content, **dict(arrays))  # type: ignore[arg-type]
+      files.write_bytes(path, content.getvalue())
       return
     except OSError:
       continue
@@ -62,13 +64,15 @@ def save(folder: str, name: str, arrays: Arrays) -> None:
 def cache_folder(folder: str) -> str:
   """Where the indices of a folder lie that cannot be written."""
   home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-  absolute = os.path.abspath(folder)
+  absolute = folder if files.is_remote(folder) else os.path.abspath(folder)
   digest = hashlib.sha256(absolute.encode()).hexdigest()[:16]
   known_as = f'{os.path.basename(absolute)}-{digest}'
   return os.path.join(home, 'pix2seq_d', 'indices', known_as)
 
 
 def _writable(folder: str) -> bool:
+  if files.is_remote(folder):
+    return True  # Only trying tells.
   # A folder that is marked as read-only stays as it is, even where the user is
   # root and could write it.
   return os.access(folder, os.W_OK) and bool(os.stat(folder).st_mode & 0o222)

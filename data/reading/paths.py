@@ -6,7 +6,12 @@ All listing of data sets goes through here.
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import IO
+
+from panoptic import files
+
+# So many remote files are asked for their size and time, 30 ms each.
+_FEW = 16
 
 
 def require(path: str, expected: str) -> None:
@@ -20,6 +25,8 @@ def require(path: str, expected: str) -> None:
     FileNotFoundError: If nothing is there.
     PermissionError: If this user may not look there.
   """
+  if files.is_remote(path) and files.exists(path):
+    return
   try:
     os.stat(path)
   except PermissionError:
@@ -30,7 +37,7 @@ def require(path: str, expected: str) -> None:
 
 def has_folders(root: str, names: Iterable[str]) -> bool:
   """Whether a folder has all folders of these names, which may hold a '/'."""
-  return all(os.path.isdir(os.path.join(root, name)) for name in names)
+  return all(files.is_folder(os.path.join(root, name)) for name in names)
 
 
 def listing(folder: str) -> list[str]:
@@ -40,64 +47,70 @@ def listing(folder: str) -> list[str]:
 
 def folders(folder: str) -> list[str]:
   """The names of the folders in a folder, sorted."""
-  return sorted(entry.name for entry in _scan(folder) if entry.is_dir())
+  return sorted(entry.name for entry in _scan(folder) if entry.is_folder)
 
 
-def missing(files: Sequence[str]) -> list[str]:
+def missing(names: Sequence[str]) -> list[str]:
   """The files that do not exist, in order.
 
   Lists each folder once, which is faster by far than asking for each file.
   """
   return [
     path
-    for path, entry in zip(files, _entries(files), strict=True)
+    for path, entry in zip(names, _entries(names), strict=True)
     if entry is None
   ]
 
 
-def stamps(files: Sequence[str]) -> list[tuple[int, int] | None]:
+def stamps(names: Sequence[str]) -> list[tuple[int, int] | None]:
   """The size and time of change of files; each folder is listed once.
 
   Args:
-    files: Their paths.
+    names: Their paths.
 
   Returns:
     Size in bytes and time of the last change in ns; None where there is no
-    file.
+    file. Of many remote files, (0, 0) where there is one.
 
   Raises:
     PermissionError: If a folder may not be entered.
   """
-  return [entry and _stamp(entry) for entry in _entries(files)]
+  ask = len(names) <= _FEW
+  found: list[tuple[int, int] | None] = []
+  for path, entry in zip(names, _entries(names), strict=True):
+    if entry is None:
+      found.append(None)
+    else:
+      skip = files.is_remote(path) and not ask
+      found.append((0, 0) if skip else _stamp(path))
+  return found
 
 
-def _entries(files: Sequence[str]) -> Iterator[os.DirEntry | None]:
+def _entries(names: Sequence[str]) -> Iterator[files.Entry | None]:
   """The entry of each file in its folder; None where there is no file."""
 
   @functools.cache
   def of_folder(folder):
     return {entry.name: entry for entry in _scan_if_there(folder)}
 
-  for path in files:
+  for path in names:
     yield of_folder(os.path.dirname(path)).get(os.path.basename(path))
 
 
-def _stamp(entry: os.DirEntry) -> tuple[int, int] | None:
+def _stamp(path: str) -> tuple[int, int] | None:
   try:
-    status = entry.stat()
+    return files.size_and_time(path)
   except FileNotFoundError:  # A link to nowhere.
     return None
   except PermissionError:
-    raise PermissionError(denied(_closed(entry.path))) from None
+    raise PermissionError(denied(_closed(path))) from None
   except OSError:
     return 0, 0  # Reading the file will raise a better error.
-  return status.st_size, status.st_mtime_ns
 
 
-def _scan(folder: str) -> list[os.DirEntry]:
+def _scan(folder: str) -> list[files.Entry]:
   try:
-    with os.scandir(folder or '.') as entries:
-      return list(entries)
+    return files.scan(folder)
   except PermissionError:
     raise PermissionError(denied(_closed(os.path.join(folder, '.')))) from None
   except NotADirectoryError:
@@ -107,7 +120,7 @@ def _scan(folder: str) -> list[os.DirEntry]:
     ) from None
 
 
-def _scan_if_there(folder: str) -> list[os.DirEntry]:
+def _scan_if_there(folder: str) -> list[files.Entry]:
   try:
     return _scan(folder)
   except (FileNotFoundError, NotADirectoryError):
@@ -122,10 +135,10 @@ def _closed(path: str) -> str:
   return folder
 
 
-def open_file(path: str) -> BinaryIO:
+def open_file(path: str) -> IO[bytes]:
   """Opens a file to read its bytes; PermissionError says how to fix it."""
   try:
-    return open(path, 'rb')
+    return files.open_file(path)
   except PermissionError:
     raise PermissionError(denied(path)) from None
 
@@ -146,9 +159,10 @@ def denied(path: str) -> str:
 
 def nearby(folder: str, is_root: Callable[[str], bool]) -> str:
   """Says where a data set's root is if it is one level off, else ''."""
-  above = os.path.dirname(os.path.abspath(folder))
+  local = not files.is_remote(folder)
+  above = os.path.dirname(os.path.abspath(folder) if local else folder)
   below = []
-  if os.path.isdir(folder):
+  if files.is_folder(folder):
     below = [os.path.join(folder, name) for name in folders(folder)]
   for place in [above, *below]:
     if is_root(place):

@@ -9,6 +9,7 @@ import os
 from data.reading import paths, split_index
 from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
+from panoptic import files
 
 
 def open_split(
@@ -81,7 +82,7 @@ def find(spec: spec_lib.FileSpec, data_dir: str) -> str | None:
   versions = [
     version
     for version in paths.folders(folder)
-    if os.path.exists(os.path.join(folder, version, 'dataset_info.json'))
+    if files.exists(os.path.join(folder, version, 'dataset_info.json'))
     and all(part.isdigit() for part in version.split('.'))
   ]
   if not versions:

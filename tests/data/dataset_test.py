@@ -35,7 +35,7 @@ def test_lazy_examples_are_the_examples(tmp_path, make):
     lambda indices: dataset.load(indices, past_frames)
   )
   for index, row in zip((5, 2), loaded.unbatch(), strict=True):
-    lazy = dataset.lazy_example(row)
+    lazy = dataset.lazy_example(dataset.read(row, past_frames))
     expected = dataset.example(tf.constant(index, tf.int64))
     height, width = lazy.size.numpy()
     assert lazy.frame == (index % 3 if dataset.sequences else 0)

@@ -38,7 +38,7 @@ def test_videos_are_frames_in_order(tmp_path):
   dataset = _videos(tmp_path)
   assert dataset.sequences == {'v0': range(0, 3), 'v1': range(3, 6)}
   assert dataset.file_name(dataset.image_ids[4]) == 'v1/00001.png'
-  frames = [int(dataset.lazy_example(i).frame) for i in range(6)]
+  frames = [int(dataset.lazy_example(dataset.read(i)).frame) for i in range(6)]
   assert frames == [0, 1, 2, 0, 1, 2]
   maps = [
     dataset.example(tf.constant(i))['label_map'].numpy() for i in range(3)
