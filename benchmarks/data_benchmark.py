@@ -86,9 +86,8 @@ def measure(config, split: str, what: str, seconds: float) -> dict[str, float]:
       content = files.encoded_image(index, read.image)
       image = byte_ranges.decode_window(content, whole)
       # Shapes alone are passed on: copying images is not decoding them.
-      return tf.shape(image), tf.shape(
-        files.label_pixels(index, read.labels[0])
-      )
+      labels = files.label_pixels(index, read.labels[0])
+      return tf.shape(image), tf.shape(labels)
 
     batches = tf.data.Dataset.range(dataset.num_examples).repeat()
     batches = batches.map(decode, num_parallel_calls=cores).batch(batch_size)

@@ -18,8 +18,8 @@ from configs import base
 from data import dataset as dataset_lib
 from data import instance_ids, transforms
 
-# Examples whose files are read at a time: with 30 ms a file, as of a bucket, and
-# two files an example, enough for a thousand examples a second.
+# Examples whose files are read at a time: with 30 ms a file, as of a bucket,
+# and two files an example, enough for a thousand examples a second.
 _READS = 64
 # The purposes of random numbers; each has a stream of its own.
 _PURPOSES = 5

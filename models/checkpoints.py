@@ -75,6 +75,9 @@ def find(path: str) -> str:
     FileNotFoundError: If there is none.
     ValueError: As `newest`.
   """
+  prefix = path.removesuffix('.index')
+  if tf.io.gfile.exists(f'{prefix}.index'):
+    return prefix
   if tf.io.gfile.isdir(path):
     found = newest(path)
     if found is None:
@@ -84,13 +87,10 @@ def find(path: str) -> str:
         f'{os.path.join(path, "ckpt-1000")}.'
       )
     return found
-  prefix = path.removesuffix('.index')
-  if not tf.io.gfile.exists(f'{prefix}.index'):
-    raise FileNotFoundError(
-      f'There is no checkpoint at {path}: expected the file {prefix}.index; '
-      'give a folder or a path like "<model_dir>/ckpt-1000".'
-    )
-  return prefix
+  raise FileNotFoundError(
+    f'There is no checkpoint at {path}: expected the file {prefix}.index; '
+    'give a folder or a path like "<model_dir>/ckpt-1000".'
+  )
 
 
 def find_or_newest(path: str, model_dir: str) -> str | None:
@@ -192,7 +192,7 @@ def load_all(
 def _open(prefix: str) -> tuple[Any, dict[str, list[int]]]:
   """A checkpoint's reader, and the shapes of its weights by object path."""
   try:
-    reader = tf.train.load_checkpoint(prefix)
+    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     shapes = reader.get_variable_to_shape_map()
   except (tf.errors.OpError, ValueError) as error:
     raise ValueError(

@@ -15,6 +15,9 @@ from configs import choices
 from models import bits
 from models.blocks import layers, recompute
 
+# More logits than these (64 MiB in float32) are taken in blocks.
+_MAX_LOGITS = 2**24
+
 
 @tf.custom_gradient
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -27,21 +30,56 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
   Returns:
     float32 `[...]`.
   """
+  num_classes = logits.shape[-1]
 
-  def run(logits):
-    logits = tf.cast(tf.reshape(logits, [-1, logits.shape[-1]]), tf.float32)
+  def block(logits, labels):
     return tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-      features=logits, labels=tf.reshape(labels, [-1])
+      features=tf.cast(logits, tf.float32), labels=labels
     )
 
   def gradient(d_loss):
     (again,) = recompute.after([logits], [d_loss])
-    # The op returns its gradient as well.
-    d_logits = run(again).backprop * tf.reshape(d_loss, [-1, 1])
-    d_logits = tf.reshape(d_logits, [-1, *logits.shape[1:]])
-    return tf.cast(d_logits, logits.dtype), None
 
-  return tf.reshape(run(logits).loss, [-1, *labels.shape[1:]]), gradient
+    def of_block(arguments):
+      logits, labels, d_loss = arguments
+      # The op returns its gradient as well.
+      d_logits = block(logits, labels).backprop * d_loss[:, None]
+      return tf.cast(d_logits, again.dtype)
+
+    arguments = (tf.reshape(again, [-1, num_classes]), labels, d_loss)
+    row = tf.TensorSpec([num_classes], again.dtype)
+    d_logits = _by_blocks(of_block, arguments, row)
+    return tf.reshape(d_logits, [-1, *logits.shape[1:]]), None
+
+  arguments = (tf.reshape(logits, [-1, num_classes]), labels)
+  row = tf.TensorSpec([], tf.float32)
+  loss = _by_blocks(lambda block_: block(*block_).loss, arguments, row)
+  return tf.reshape(loss, [-1, *labels.shape[1:]]), gradient
+
+
+def _by_blocks(function, arguments, row: tf.TensorSpec) -> tf.Tensor:
+  """A function of rows `[n, k], [n], ...`, in as many parts as memory needs."""
+  first, *others = arguments
+  arguments = (first, *(tf.reshape(x, [-1]) for x in others))
+  rows, columns = first.shape
+  count = 1
+  # Rows of an unknown number are those of a trace that is not trained with.
+  while rows is not None and rows * columns > count * _MAX_LOGITS:
+    count += 1
+    while rows % count:
+      count += 1
+  if count == 1:
+    return function(arguments)
+  blocks = [tf.reshape(x, [count, -1, *x.shape[1:]]) for x in arguments]
+  result = tf.map_fn(
+    function,
+    tuple(blocks),
+    fn_output_signature=tf.TensorSpec(
+      [blocks[0].shape[1], *row.shape], row.dtype
+    ),
+    parallel_iterations=1,
+  )
+  return tf.reshape(result, [-1, *row.shape])
 
 
 class Softmax:

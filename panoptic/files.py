@@ -77,10 +77,10 @@ def scan(folder: str) -> list[Entry]:
   entries = []
   for name in _gfile().listdir(folder):
     path = os.path.join(folder, name)
-    # Buckets mark their folders; to ask for each name would take minutes.
-    marked = name.endswith('/')
-    folder_too = marked or ('.' not in name and _gfile().isdir(path))
-    entries.append(Entry(name.rstrip('/'), path.rstrip('/'), folder_too))
+    # To ask for each name would take minutes, and most are images.
+    is_image = name.lower().endswith(('.jpg', '.png', '.json'))
+    name, path = name.rstrip('/'), path.rstrip('/')
+    entries.append(Entry(name, path, not is_image and _gfile().isdir(path)))
   return entries
 
 

@@ -18,10 +18,6 @@ from configs import loading
     (['--mode=predict'], 'no checkpoint to predict with'),
     (['--mode=train'], 'needs --model_dir'),
     (['--mode=inspect', f'--output={__file__}'], 'is a file: name a folder'),
-    (
-      ['--model_dir=gs://x', '--params_override=evaluation.write_results=true'],
-      'writes to a local disk, not to gs://x',
-    ),
     (['--mode=inspect'], 'needs --output'),
     (
       ['--mode=inspect', '--experiment=cityscapes_panoptic', '--output=x'],

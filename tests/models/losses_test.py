@@ -123,3 +123,23 @@ def test_no_weight_at_exponent_zero():
   ids = tf.constant(np.random.default_rng(0).integers(0, 9, [2, 4, 4]))
   weight = losses.instance_size_weight(tf.cast(ids, tf.int32), 4, 0.0)
   np.testing.assert_array_equal(weight, np.ones([2, 4, 4]))
+
+
+@pytest.mark.parametrize('compiled', [False, True])
+def test_cross_entropy_in_blocks_is_the_same(monkeypatch, compiled):
+  rng = np.random.default_rng(0)
+  logits = tf.constant(rng.normal(size=[2, 3, 5, 2, 8]), tf.float32)
+  labels = tf.constant(rng.integers(0, 8, [2, 3, 5, 2]), tf.int32)
+
+  def run():
+    with tf.GradientTape() as tape:
+      tape.watch(logits)
+      loss = losses.cross_entropy(logits, labels)
+      total = tf.reduce_sum(loss**2)
+    return loss, tape.gradient(total, logits)
+
+  whole = run()
+  monkeypatch.setattr(losses, '_MAX_LOGITS', 100)
+  blocks = tf.function(run, autograph=False, jit_compile=compiled)()
+  for a, b in zip(whole, blocks, strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
