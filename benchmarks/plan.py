@@ -1,15 +1,19 @@
 """Plans a run: does it fit, on how many devices, and how long does it take?
 
   python -m benchmarks.plan --of=coco_panoptic
-  python -m benchmarks.plan --of=coco_panoptic --devices=8 --device=a100
+  python -m benchmarks.plan --of=all --precision=float32 --recompute=true
 
-The training step is traced and never run, so no accelerator is needed. Memory
-is an estimate from the traced graph (`graph_costs`); the hours are those of the
-operations at `--utilization` of the device's peak in bfloat16.
+A step of training is traced and never run: neither an accelerator nor its
+packages are needed. Operations are counted in the traced graph. Memory is that
+of its values at their peak, each from where it is made to its last use, and
+weights, gradients, moments and averages. Hours are the operations at
+--utilization of the device's peak in bfloat16 (float32 convolutions run as
+bfloat16 on TPUs and at half of it, as TF32, on GPUs).
 """
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import tf_keras
 from absl import app, flags
@@ -21,13 +25,25 @@ from models.blocks import recompute
 from training import state
 
 _EXPERIMENTS = flags.DEFINE_multi_string(
-  'of', ['coco_panoptic'], 'Experiments to plan.'
+  'of', ['coco_panoptic'], "Experiments to plan, or 'all' of the paper."
 )
-_PRECISION = flags.DEFINE_enum(
-  'precision', 'bfloat16', list(state.POLICIES), 'training.precision.'
+_PRECISIONS = flags.DEFINE_multi_enum(
+  'precision', ['bfloat16'], list(state.POLICIES), 'training.precision.'
+)
+_RECOMPUTE = flags.DEFINE_multi_enum(
+  'recompute', ['false', 'true'], ['false', 'true'], 'training.recompute.'
 )
 _UTILIZATION = flags.DEFINE_float(
   'utilization', 0.35, 'Share of the peak that a step reaches.', 0.01, 1.0
+)
+PAPER = (
+  'coco_decoder_pretraining',
+  'coco_panoptic_low_resolution',
+  'coco_panoptic',
+  'coco_panoptic_one_gpu',
+  'cityscapes_panoptic',
+  'kitti_step',
+  'davis',
 )
 
 
@@ -38,23 +54,33 @@ class Device:
   Attributes:
     name: As its maker calls it.
     gib: Memory, in GiB.
-    peak: Dense operations in bfloat16, 1e12 a second.
+    peaks: Dense operations by `training.precision`, 1e12 a second; float32 as
+      TensorFlow computes it, in bfloat16 on TPUs and in TF32 on GPUs.
   """
 
   name: str
   gib: float
-  peak: float
+  peaks: dict[str, float]
 
 
+def _tpu(name: str, gib: float, peak: float) -> Device:
+  return Device(name, gib, {'float32': peak, 'bfloat16': peak})
+
+
+def _gpu(name: str, gib: float, peak: float) -> Device:
+  return Device(name, gib, {'float32': peak / 2, 'bfloat16': peak})
+
+
+# By the makers' data sheets.
 DEVICES = (
-  Device('TPU v5e', 16, 197),
-  Device('TPU v4', 32, 275),
-  Device('TPU v6e', 32, 918),
-  Device('TPU v5p', 95, 459),
-  Device('RTX 4090, 24 GB', 24, 165),
-  Device('A100, 40 GB', 40, 312),
-  Device('H100, 80 GB', 80, 989),
-  Device('H200, 141 GB', 141, 989),
+  _tpu('TPU v5e', 16, 197),
+  _tpu('TPU v4', 32, 275),
+  _tpu('TPU v6e', 32, 918),
+  _tpu('TPU v5p', 95, 459),
+  _gpu('RTX 4090, 24 GB', 24, 165),
+  _gpu('A100, 40 GB', 40, 312),
+  _gpu('H100, 80 GB', 80, 989),
+  _gpu('H200, 141 GB', 141, 989),
 )
 # What the runtime, its buffers and fragments take.
 _USABLE = 0.9
@@ -69,7 +95,7 @@ class Costs:
   Attributes:
     parameters: Number of weights.
     flops: Operations of a training step with one image.
-    image_bytes: Memory of a step with one image, beyond weights.
+    image_bytes: Memory of a step with one image, beyond what is fixed.
   """
 
   parameters: int
@@ -99,10 +125,12 @@ def costs(config: base.Experiment, precision: str, again: bool) -> Costs:
     graph = network_steps.gradients(model, 1, config).get_concrete_function()
   finally:
     tf_keras.mixed_precision.set_global_policy(before)
+  parameters = sum(math.prod(w.shape) for w in model.weights)
   return Costs(
-    parameters=sum(math.prod(w.shape) for w in model.weights),
+    parameters=parameters,
     flops=graph_costs.flops(graph.graph),
-    image_bytes=graph_costs.peak_bytes(graph.graph),
+    # Less the gradients, the results of the graph.
+    image_bytes=graph_costs.peak_bytes(graph.graph) - 4 * parameters,
   )
 
 
@@ -123,7 +151,9 @@ def shares(batch: int, fits: int) -> tuple[int, int]:
   return at_a_time, batch // at_a_time
 
 
-def rows(config: base.Experiment, found: Costs, utilization: float):
+def rows(
+  config: base.Experiment, found: Costs, precision: str, utilization: float
+) -> Iterator[str]:
   """A row of the table for each device."""
   training = config.training
   total = found.flops * training.batch_size * training.steps
@@ -133,7 +163,8 @@ def rows(config: base.Experiment, found: Costs, utilization: float):
       yield f'| {device.name} | 0 | does not fit | | |'
       continue
     at_a_time, times = shares(training.batch_size, fits)
-    hours = total / (device.peak * 1e12 * utilization) / 3600
+    peak = device.peaks[precision] * 1e12
+    hours = total / (peak * utilization) / 3600
     yield (
       f'| {device.name} | {fits} | {times}, or `accumulation_steps={times}` '
       f'on one | {hours:,.0f} | {hours / times:,.0f} |'
@@ -141,27 +172,31 @@ def rows(config: base.Experiment, found: Costs, utilization: float):
 
 
 def main(argv) -> None:
+  """Prints the tables."""
   del argv
-  for name in _EXPERIMENTS.value:
+  names = PAPER if _EXPERIMENTS.value == ['all'] else _EXPERIMENTS.value
+  for name in names:
     config = loading.load(name)
     training = config.training
     print(f'\n## {name}: {training.steps:,} steps of {training.batch_size}')
-    for again in (False, True):
-      found = costs(config, _PRECISION.value, again)
-      print(
-        f'\n{found.parameters / 1e6:.1f} M parameters, '
-        f'{found.flops / 1e12:.2f} TFLOP an image, {_PRECISION.value}, '
-        f'training.recompute={str(again).lower()}: '
-        f'{found.fixed_bytes / 2**30:.1f} GiB and '
-        f'{found.image_bytes / 2**30:.1f} GiB an image\n'
-      )
-      print(
-        '| device | images at a time | devices for the whole batch '
-        '| hours on one | hours on as many |'
-      )
-      print('|---|---|---|---|---|')
-      for row in rows(config, found, _UTILIZATION.value):
-        print(row, flush=True)
+    for precision in _PRECISIONS.value:
+      for again in _RECOMPUTE.value:
+        found = costs(config, precision, again == 'true')
+        total = found.flops * training.batch_size * training.steps
+        print(
+          f'\n{found.parameters / 1e6:.1f} M parameters, '
+          f'{found.flops / 1e12:.2f} TFLOP an image and {total:.2g} in all; '
+          f'{precision}, training.recompute={again}: '
+          f'{found.fixed_bytes / 2**30:.1f} GiB, and '
+          f'{found.image_bytes / 2**30:.1f} GiB an image\n'
+        )
+        print(
+          '| device | images at a time | for the whole batch at once '
+          '| hours on one | on as many |'
+        )
+        print('|---|---|---|---|---|')
+        for row in rows(config, found, precision, _UTILIZATION.value):
+          print(row, flush=True)
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@
 
   PYTHON -m benchmarks.tpu.compile --chip=v5e FILE.hlo ...
 
-PYTHON is that of an environment with requirements-tpu-compiler.txt, which holds
+PYTHON is of an environment with benchmarks/tpu/requirements.txt, which holds
 the compiler (libtpu) and JAX, whose topologies stand for chips that are not
 there. A line of JSON for each file: bytes of arguments, and of temporaries at
 their peak. Code for the large networks takes the compiler a quarter of an hour;
