@@ -9,14 +9,24 @@ Shapes: `out` `[B, h, w, channels]`; `x_0`, `x_t` and `eps` `[B, h, w, 2 * n]`;
 broadcasts against `x_t`.
 """
 
+import math
+
 import tensorflow as tf
+import tf_keras
 
 from configs import choices
 from models import bits
 from models.blocks import layers, recompute
 
-# More logits than these (64 MiB in float32) are taken in blocks.
+# More logits than these (64 MiB in float32) are made and used in blocks.
 _MAX_LOGITS = 2**24
+
+
+def _entropy(logits, labels):
+  """The op for logits `[n, k]`, which returns loss and gradient."""
+  return tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+    features=tf.cast(logits, tf.float32), labels=labels
+  )
 
 
 @tf.custom_gradient
@@ -30,56 +40,97 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
   Returns:
     float32 `[...]`.
   """
-  num_classes = logits.shape[-1]
-
-  def block(logits, labels):
-    return tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-      features=tf.cast(logits, tf.float32), labels=labels
-    )
+  flat = tf.reshape(labels, [-1])
 
   def gradient(d_loss):
     (again,) = recompute.after([logits], [d_loss])
+    again = tf.reshape(again, [-1, logits.shape[-1]])
+    d_logits = _entropy(again, flat).backprop * tf.reshape(d_loss, [-1, 1])
+    d_logits = tf.reshape(d_logits, [-1, *logits.shape[1:]])
+    return tf.cast(d_logits, logits.dtype), None
 
-    def of_block(arguments):
-      logits, labels, d_loss = arguments
-      # The op returns its gradient as well.
-      d_logits = block(logits, labels).backprop * d_loss[:, None]
-      return tf.cast(d_logits, again.dtype)
-
-    arguments = (tf.reshape(again, [-1, num_classes]), labels, d_loss)
-    row = tf.TensorSpec([num_classes], again.dtype)
-    d_logits = _by_blocks(of_block, arguments, row)
-    return tf.reshape(d_logits, [-1, *logits.shape[1:]]), None
-
-  arguments = (tf.reshape(logits, [-1, num_classes]), labels)
-  row = tf.TensorSpec([], tf.float32)
-  loss = _by_blocks(lambda block_: block(*block_).loss, arguments, row)
+  loss = _entropy(tf.reshape(logits, [-1, logits.shape[-1]]), flat).loss
   return tf.reshape(loss, [-1, *labels.shape[1:]]), gradient
 
 
-def _by_blocks(function, arguments, row: tf.TensorSpec) -> tf.Tensor:
-  """A function of rows `[n, k], [n], ...`, in as many parts as memory needs."""
-  first, *others = arguments
-  arguments = (first, *(tf.reshape(x, [-1]) for x in others))
-  rows, columns = first.shape
-  count = 1
-  # Rows of an unknown number are those of a trace that is not trained with.
-  while rows is not None and rows * columns > count * _MAX_LOGITS:
-    count += 1
-    while rows % count:
-      count += 1
-  if count == 1:
-    return function(arguments)
-  blocks = [tf.reshape(x, [count, -1, *x.shape[1:]]) for x in arguments]
-  result = tf.map_fn(
-    function,
-    tuple(blocks),
-    fn_output_signature=tf.TensorSpec(
-      [blocks[0].shape[1], *row.shape], row.dtype
-    ),
-    parallel_iterations=1,
-  )
-  return tf.reshape(result, [-1, *row.shape])
+def cross_entropy_in_blocks(
+  features: tf.Tensor,
+  kernel: tf.Tensor,
+  bias: tf.Tensor,
+  labels: tf.Tensor,
+  count: int,
+) -> tf.Tensor:
+  """Cross entropy of the logits `features kernel + bias`, never made whole.
+
+  The 2 x 256 logits of each pixel would be the largest values of a network. A
+  block of pixels is computed for the loss, and again for its gradient.
+
+  Args:
+    features: `[B, h, w, c]`, of known shape.
+    kernel: `[c, 2 * k]`.
+    bias: `[2 * k]`.
+    labels: int32 `[B, h, w, 2]`.
+    count: Number of blocks, a divisor of the pixels.
+
+  Returns:
+    float32 `[B, h, w, 2]`.
+  """
+  shape, dtype = labels.shape, features.dtype
+  classes = kernel.shape[1] // shape[-1]
+  flat = tf.reshape(labels, [count, -1])
+  size = flat.shape[1]
+
+  def split(x):
+    return tf.reshape(x, [count, -1, x.shape[-1]])
+
+  def entropy(rows, kernel, bias, labels):
+    logits = tf.nn.bias_add(tf.matmul(rows, kernel), bias)
+    return _entropy(tf.reshape(logits, [-1, classes]), labels)
+
+  @tf.custom_gradient
+  def run(features, kernel, bias):
+    loss = tf.map_fn(
+      lambda block: entropy(block[0], kernel, bias, block[1]).loss,
+      (split(features), flat),
+      fn_output_signature=tf.TensorSpec([size], tf.float32),
+      parallel_iterations=1,
+    )
+
+    def gradient(d_loss):
+      blocks = split(features)
+      d_losses = tf.reshape(d_loss, [count, size, 1])
+
+      def step(i, d_features, d_kernel, d_bias):
+        rows = blocks[i]
+        # The op returns its gradient as well.
+        d_logits = entropy(rows, kernel, bias, flat[i]).backprop * d_losses[i]
+        d_logits = tf.reshape(d_logits, [-1, kernel.shape[1]])
+        d_bias += tf.reduce_sum(d_logits, 0)
+        d_logits = tf.cast(d_logits, dtype)
+        of_kernel = tf.matmul(rows, d_logits, transpose_a=True)
+        d_rows = tf.matmul(d_logits, kernel, transpose_b=True)
+        d_kernel += tf.cast(of_kernel, tf.float32)
+        return i + 1, d_features.write(i, d_rows), d_kernel, d_bias
+
+      d_features = tf.TensorArray(dtype, count, element_shape=blocks.shape[1:])
+      _, d_features, d_kernel, d_bias = tf.while_loop(
+        lambda i, *_: i < count,
+        step,
+        (
+          tf.constant(0),
+          d_features,
+          tf.zeros_like(kernel, tf.float32),
+          tf.zeros_like(bias, tf.float32),
+        ),
+        parallel_iterations=1,
+        maximum_iterations=count,
+      )
+      d_features = tf.reshape(d_features.stack(), features.shape)
+      return d_features, tf.cast(d_kernel, dtype), tf.cast(d_bias, dtype)
+
+    return tf.reshape(loss, shape), gradient
+
+  return run(features, kernel, bias)
 
 
 class Softmax:
@@ -99,6 +150,26 @@ class Softmax:
 
   def loss(self, out, label_map, x_0, x_t, eps, gamma):
     return cross_entropy(self.logits(out), label_map)
+
+  def num_blocks(self, features: tf.Tensor) -> int:
+    """In how many blocks the loss of features `[B, h, w, c]` is computed."""
+    batch, height, width, _ = features.shape
+    if batch is None:  # A trace that is not trained with.
+      return 1
+    pixels = batch * height * width
+    needed = math.ceil(pixels * self.channels / _MAX_LOGITS)
+    return next(n for n in range(needed, pixels + 1) if pixels % n == 0)
+
+  def loss_of_features(
+    self, features: tf.Tensor, head: tf_keras.layers.Conv2D, label_map
+  ) -> tf.Tensor:
+    """The loss of the output `head(features)`, of a 1x1 convolution."""
+    count = self.num_blocks(features)
+    if count == 1:
+      return cross_entropy(self.logits(head(features)), label_map)
+    kernel = tf.cast(head.kernel[0, 0], features.dtype)
+    bias = tf.cast(head.bias, features.dtype)
+    return cross_entropy_in_blocks(features, kernel, bias, label_map, count)
 
 
 class _PerBit:

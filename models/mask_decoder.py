@@ -112,6 +112,7 @@ class MaskDecoder(tf_keras.layers.Layer):
     encoded: image_encoder.Encoded | None,
     past_bits=None,
     rng: prng.Rng | None = None,
+    head: bool = True,
   ):
     """The output for noisy bits.
 
@@ -122,12 +123,13 @@ class MaskDecoder(tf_keras.layers.Layer):
       past_bits: Analog bits of the past masks, oldest first,
         `[B, h, w, past_masks * 2 * n]`; None where the model has none.
       rng: Random numbers for dropout; None for no dropout.
+      head: Whether to apply the last convolution, `conv_out`.
 
     Returns:
-      `[B, h, w, channels]`.
+      `[B, h, w, channels]`; without the head its input.
     """
     image = self.condition_on_image(encoded, past_bits, layers.batch_size(x_t))
-    return self._unet(x_t, self.condition_on_time(gamma), image, rng)
+    return self._unet(x_t, self.condition_on_time(gamma), image, rng, head)
 
   def precompute(
     self,
@@ -158,6 +160,7 @@ class MaskDecoder(tf_keras.layers.Layer):
     time: TimeConditioning,
     image: ImageConditioning,
     rng: prng.Rng | None = None,
+    head: bool = True,
   ):
     x = self.gn_in(self.conv_in.part(x_t, 0) + image.conv_in)
     skips = [x]
@@ -175,7 +178,8 @@ class MaskDecoder(tf_keras.layers.Layer):
         x = block(x, time.scale_shift[block.name], rng=rng)
       if level:
         x = self.up_convs[level - 1](layers.upsample(x, 2))
-    return self.conv_out(tf.nn.silu(self.gn_out(x)))
+    x = tf.nn.silu(self.gn_out(x))
+    return self.conv_out(x) if head else x
 
   def condition_on_time(self, gamma: tf.Tensor) -> TimeConditioning:
     """Projects the time embeddings of gamma `[N]` for all layers."""

@@ -195,9 +195,14 @@ class Pix2SeqD(tf_keras.Model):
     # 3. The prediction, from the image and the noisy bits.
     dropout = rng if training else None
     encoded = self._encode_pyramid(pyramid, dropout)
-    out = self.denoise(encoded, x_t, gamma, past_masks, dropout)
+    past_bits = self._past_bits(past_masks, layers.batch_size(x_t))
+    features = self.decoder(x_t, gamma, encoded, past_bits, dropout, head=False)
     # 4. The loss of every pixel's class and id.
-    loss = self.parameterization.loss(out, label_map, x_0, x_t, eps, gamma_t)
+    head, meaning = self.decoder.conv_out, self.parameterization
+    if isinstance(meaning, losses.Softmax):
+      loss = meaning.loss_of_features(features, head, label_map)
+    else:
+      loss = meaning.loss(head(features), label_map, x_0, x_t, eps, gamma_t)
     # 5. More weight for small instances.
     if config.weight_p:
       ids = label_map[..., 1]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from models import bits, losses
 
@@ -128,18 +129,23 @@ def test_no_weight_at_exponent_zero():
 @pytest.mark.parametrize('compiled', [False, True])
 def test_cross_entropy_in_blocks_is_the_same(monkeypatch, compiled):
   rng = np.random.default_rng(0)
-  logits = tf.constant(rng.normal(size=[2, 3, 5, 2, 8]), tf.float32)
+  head = tf_keras.layers.Conv2D(16, 1, bias_initializer='uniform')
+  features = tf.constant(rng.normal(size=[2, 3, 5, 4]), tf.float32)
   labels = tf.constant(rng.integers(0, 8, [2, 3, 5, 2]), tf.int32)
+  head.build(features.shape)
+  meaning = losses.Softmax(3, 1.0)
 
   def run():
     with tf.GradientTape() as tape:
-      tape.watch(logits)
-      loss = losses.cross_entropy(logits, labels)
+      tape.watch(features)
+      loss = meaning.loss_of_features(features, head, labels)
       total = tf.reduce_sum(loss**2)
-    return loss, tape.gradient(total, logits)
+    return loss, tape.gradient(total, [features, *head.trainable_variables])
 
+  assert meaning.num_blocks(features) == 1
   whole = run()
-  monkeypatch.setattr(losses, '_MAX_LOGITS', 100)
+  monkeypatch.setattr(losses, '_MAX_LOGITS', 130)
+  assert meaning.num_blocks(features) == 5
   blocks = tf.function(run, autograph=False, jit_compile=compiled)()
-  for a, b in zip(whole, blocks, strict=True):
-    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+  for a, b in zip(tf.nest.flatten(whole), tf.nest.flatten(blocks), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)

@@ -253,9 +253,9 @@ def test_examples_are_noised_each_by_itself():
   decoder = model.decoder
   original = decoder.call
 
-  def call(x_t, gamma, *arguments):
+  def call(x_t, gamma, *arguments, **options):
     seen.append((x_t, decoder.condition_on_time(gamma).token))
-    return original(x_t, gamma, *arguments)
+    return original(x_t, gamma, *arguments, **options)
 
   decoder.call = call
   _loss(model)
