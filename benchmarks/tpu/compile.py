@@ -209,6 +209,7 @@ def schedule_memory(text: str) -> dict[str, int]:
   """
   entry = text[text.index('\nENTRY ') :].split('\n}')[0]
   buffers: dict[str, dict[str, int]] = {}  # By result: its parts, with bytes.
+  elements: dict[str, list[dict[str, int]]] = {}  # Of tuples.
   last: dict[str, int] = {}
   born: dict[str, tuple[int, int]] = {}
   arguments = 0
@@ -226,11 +227,14 @@ def schedule_memory(text: str) -> dict[str, int]:
     if op in _SHARED:
       shared = [buffers.get(operand, {}) for operand in operands]
       buffers[name] = {k: v for parts in shared for k, v in parts.items()}
-      if op == 'get-tuple-element' and len(shared) == 1:
-        index = rest.rpartition('index=')[2].split(',')[0].strip()
-        part = f'{operands[0]}#{index}'
-        if part in shared[0]:
-          buffers[name] = {part: shared[0][part]}
+      if op == 'tuple':
+        elements[name] = shared
+      elif operands and operands[0] in elements:
+        if op == 'get-tuple-element':
+          index = rest.rpartition('index=')[2].split(',')[0].strip()
+          buffers[name] = elements[operands[0]][int(index)]
+        else:
+          elements[name] = elements[operands[0]]
       continue
     if op == 'fusion' and 'dynamic-update-slice' in name and operands:
       buffers[name] = buffers.get(operands[0], {})  # In place.
@@ -241,6 +245,11 @@ def schedule_memory(text: str) -> dict[str, int]:
     for part, size in parts.items():
       born[part], last[part] = (time_, size), time_
     buffers[name] = parts
+    if shape.startswith('('):
+      elements[name] = [
+        {part: parts[part]} if (part := f'{name}#{i}') in parts else {}
+        for i in range(len(sizes))
+      ]
   changes = [0] * (len(lines) + 1)
   for part, (time_, size) in born.items():
     changes[time_] += size
