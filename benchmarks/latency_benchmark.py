@@ -15,7 +15,7 @@ from configs import loading
 from data import pipeline, registry
 from data.reading import byte_ranges
 
-_DIR = flags.DEFINE_string('dir', None, 'Folder of COCO.', required=True)
+_DIR = flags.DEFINE_string('dir', '', 'Folder of COCO.')
 _SPLIT = flags.DEFINE_string('split', 'val2017', 'Its split.')
 _MILLISECONDS = flags.DEFINE_float('milliseconds', 30.0, 'Before each read.')
 _SECONDS = flags.DEFINE_float('seconds', 15.0, 'Of each measurement.')

@@ -65,12 +65,14 @@ class Dataset(Protocol):
     num_examples: Number of images or frames.
     image_ids: The id of each, in the order of evaluation.
     sequences: The indices of each video's frames, by its name; {} for images.
+    parallel_reads: How many examples to `read` at a time.
   """
 
   classes: classes_lib.ClassTable
   num_examples: int
   image_ids: Sequence[int]
   sequences: Mapping[str, range]
+  parallel_reads: int
 
   def load(self, indices: tf.Tensor, past_frames: Sequence[int] = ()) -> Any:
     """Starts a batch of examples.

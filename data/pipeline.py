@@ -18,9 +18,6 @@ from configs import base
 from data import dataset as dataset_lib
 from data import instance_ids, transforms
 
-# Examples whose files are read at a time: with 30 ms a file, as of a bucket,
-# and two files an example, enough for a thousand examples a second.
-_READS = 64
 # The purposes of random numbers; each has a stream of its own.
 _PURPOSES = 5
 _ORDER, _AUGMENTATION, _INSTANCE_IDS, _PAST_MASK_DROPOUT, _LOSS = range(
@@ -122,7 +119,9 @@ def train_dataset(
 
   # A range, not a counter: a tf.data service can share it out.
   steps = tf.data.Dataset.range(start_step, tf.int64.max // batch_size)
-  batches = _load_and_map(steps, load, read, augment, share)
+  batches = _load_and_map(
+    steps, load, read, augment, share, dataset.parallel_reads
+  )
   batches = batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
   if config.data.service:
     # A batch goes to one worker of the service, so that each comes once.
@@ -130,7 +129,7 @@ def train_dataset(
     batches = batches.apply(
       service.distribute(service.ShardingPolicy.DYNAMIC, config.data.service)
     )
-  return _prefetch(batches)
+  return _prefetch(batches, dataset.parallel_reads)
 
 
 def eval_dataset(
@@ -209,7 +208,10 @@ def eval_in_order(
   steps = tf.data.Dataset.from_tensor_slices(
     {name: array[:, first : first + share] for name, array in keys.items()}
   )
-  return _prefetch(_load_and_map(steps, load, read, resize, share))
+  batches = _load_and_map(
+    steps, load, read, resize, share, dataset.parallel_reads
+  )
+  return _prefetch(batches, dataset.parallel_reads)
 
 
 def require_videos(
@@ -224,20 +226,26 @@ def require_videos(
 
 
 def _load_and_map(
-  steps: tf.data.Dataset, load: Any, read: Any, transform: Any, share: int
+  steps: tf.data.Dataset,
+  load: Any,
+  read: Any,
+  transform: Any,
+  share: int,
+  reads: int,
 ) -> tf.data.Dataset:
   """Loads batches whole, transforms examples one by one, batches them again."""
   examples = steps.map(load, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
-  examples = examples.map(read, num_parallel_calls=_READS)
+  examples = examples.map(read, num_parallel_calls=reads)
   examples = examples.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
   return examples.batch(share, drop_remainder=True)
 
 
-def _prefetch(batches: tf.data.Dataset) -> tf.data.Dataset:
+def _prefetch(batches: tf.data.Dataset, reads: int) -> tf.data.Dataset:
   options = tf.data.Options()
   options.deterministic = True
-  # A read holds a thread while it waits.
-  options.threading.private_threadpool_size = _READS + (os.cpu_count() or 1)
+  if reads > 1:  # A read holds a thread while it waits.
+    threads = reads + (os.cpu_count() or 1)
+    options.threading.private_threadpool_size = threads
   return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 

@@ -70,7 +70,7 @@ def _tpu_strategy(tpu: str) -> tf.distribute.Strategy:
     if 'No OpKernel was registered' in str(error):
       raise ValueError(
         'This TensorFlow cannot drive TPUs: replace the package tensorflow by '
-        f'tensorflow-tpu=={tf.__version__} (see docs/running.md).'
+        f'tensorflow-tpu=={tf.__version__} (see docs/accelerators.md).'
       ) from error
     first_line = str(error).strip().partition('\n')[0]
     raise ValueError(

@@ -38,7 +38,7 @@ _PROGRAMS = flags.DEFINE_multi_enum(
 )
 _BATCH = flags.DEFINE_integer('batch', 1, 'Rows of a replica.', lower_bound=1)
 _OVERRIDE = flags.DEFINE_string('params_override', '', 'Fields to change.')
-_FOLDER = flags.DEFINE_string('folder', None, 'Where to write.', required=True)
+_FOLDER = flags.DEFINE_string('folder', '', 'Where to write.')
 
 
 class Program(NamedTuple):
@@ -134,6 +134,8 @@ def _name(experiment: str, name: str, config: base.Experiment) -> str:
 
 def main(argv) -> None:
   del argv
+  if not _FOLDER.value:
+    raise app.UsageError('--folder is where to write: give one')
   os.makedirs(_FOLDER.value, exist_ok=True)
   for experiment in _EXPERIMENTS.value:
     config = loading.load(experiment, '', _OVERRIDE.value)

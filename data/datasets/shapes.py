@@ -35,6 +35,8 @@ class Shapes:
 
   name = 'shapes'
 
+  parallel_reads = 1
+
   def __init__(self, config: base.Shapes, split: str):
     """Makes the tables.
 

@@ -35,6 +35,10 @@ class FileDataset:
   Messages of errors name the file and the fix.
   """
 
+  # With 30 ms a file, as of a bucket, and two files an example, enough for a
+  # thousand examples a second.
+  parallel_reads = 64
+
   def __init__(self, content: split_index.SplitIndex, cache: bool = False):
     """Makes the tables.
 

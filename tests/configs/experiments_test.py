@@ -71,6 +71,7 @@ def test_what_is_registered():
     'coco_decoder_pretraining',
     'coco_panoptic',
     'coco_panoptic_low_resolution',
+    'coco_panoptic_one_gpu',
     'coco_panoptic_small',
     'davis',
     'davis_small',
@@ -135,6 +136,8 @@ def test_experiment_makes_a_step_and_a_prediction(name, one_device, tmp_path):
   tiny.shrink(config.model)
   config.training.steps, config.optimizer.warmup_steps = 10, 1
   config.training.batch_size = config.evaluation.batch_size = 2
+  config.optimizer.accumulation_steps = 1
+  config.training.jit_compile = False  # Of its compilation others are tests.
   config.evaluation.sampler.steps = 2
   config.evaluation.video.first_frame_steps = 3
   config.data.shapes.eval_examples = 2

@@ -14,6 +14,7 @@ class Numbered:
   """Images of different sizes whose colour is their index."""
 
   sequences = {}
+  parallel_reads = 4
 
   def __init__(self, num_examples):
     self.num_examples = num_examples
