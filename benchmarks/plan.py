@@ -129,8 +129,7 @@ def costs(config: base.Experiment, precision: str, again: bool) -> Costs:
   return Costs(
     parameters=parameters,
     flops=graph_costs.flops(graph.graph),
-    # Less the gradients, the results of the graph.
-    image_bytes=graph_costs.peak_bytes(graph.graph) - 4 * parameters,
+    image_bytes=graph_costs.peak_bytes(graph.graph),
   )
 
 
