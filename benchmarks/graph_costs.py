@@ -1,7 +1,7 @@
 """What a traced graph costs: operations and memory, from its shapes alone."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -196,8 +196,3 @@ def peak_bytes(
     live += changes[i]
     peak = max(peak, live + inner[i])
   return peak
-
-
-def variables_bytes(variables: Iterable[tf.Variable]) -> int:
-  """Bytes of variables."""
-  return sum(math.prod(v.shape) * v.dtype.size for v in variables)

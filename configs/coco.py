@@ -92,9 +92,10 @@ def coco_panoptic() -> base.Experiment:
 def coco_panoptic_one_gpu() -> base.Experiment:
   """36 epochs at 512x512, masks 256x256, in one stage, for one card of 24 GB.
 
-  Paper: has no such recipe, so all of it is our choice; not run. For hours by
-  card see docs/accelerators.md. `training.init_checkpoint` may name Pix2Seq's
-  Objects365 checkpoint, for the encoder.
+  Paper: has no such recipe, so all of it is our choice; not run. Memory and
+  hours by card: python -m benchmarks.plan --of=coco_panoptic_one_gpu.
+  `training.init_checkpoint` may name Pix2Seq's Objects365 checkpoint, for the
+  encoder.
   """
   config = _paper(512, 36, 32, 1e-4, 1, (1.0, 3.0), 0.5)
   config.optimizer.accumulation_steps = 4

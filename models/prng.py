@@ -136,7 +136,9 @@ def _compiled(to_pairs: Callable[[Words], Words], count: int):
     mixed = fold_in(seeds, number)
     key = [tf.cast(word, tf.uint32) for word in tf.split(mixed, 2, -1)]
     counter = tf.cast(tf.range((count + 1) // 2), tf.uint32)[None]
-    pairs = to_pairs(threefry((key[0], key[1]), (counter, counter * 0)))
+    pairs = to_pairs(
+      threefry((key[0], key[1]), (counter, tf.zeros_like(counter)))
+    )
     return tf.concat(pairs, -1)[:, :count]
 
   return draw

@@ -170,6 +170,7 @@ class CocoResults(ResultWriter):
   def __exit__(self, error_type, error, traceback) -> None:
     super().__exit__(error_type, error, traceback)
     if error_type is not None:
+      self._is_closed = True
       # The rest of the file may not fit on a full disk.
       with contextlib.suppress(OSError):
         self._file.close()

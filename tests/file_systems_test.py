@@ -4,14 +4,12 @@ import json
 import os
 
 import numpy as np
+import program
 import pytest
 import tensorflow as tf
 import tiny
 import trees
-from absl import flags
-from absl.testing import flagsaver
 
-import main
 from configs import base
 from data import prepare, registry
 from data.reading import byte_ranges, split_index
@@ -30,12 +28,6 @@ def _move(folder, remote):
 
 def _read(path):
   return files.read_bytes(path).decode()
-
-
-def _run(*arguments):
-  with flagsaver.flagsaver():
-    flags.FLAGS(['main', *arguments])
-    main.main(['main'])
 
 
 @pytest.mark.slow
@@ -57,7 +49,7 @@ def test_a_run_from_data_to_predictions(tmp_path):
   files.write_text('ram://whole/config.yaml', _as_yaml(config))
   run = 'ram://whole/run'
   arguments = ('--config_file=ram://whole/config.yaml', f'--model_dir={run}')
-  _run('--mode=train_and_eval', *arguments)
+  program.run('--mode=train_and_eval', *arguments)
   (line,) = _read(f'{run}/metrics.jsonl').splitlines()
   assert json.loads(line)['metrics']['images'] == 4
   names = {entry.name for entry in files.scan(run)}
@@ -76,9 +68,9 @@ def test_a_run_from_data_to_predictions(tmp_path):
   results = [p for p in everything if '/results/' in p and p.endswith('.json')]
   assert len(json.loads(_read(results[0]))['annotations']) == 4
   # The same command finds nothing to do; another run starts from this one.
-  _run('--mode=train_and_eval', *arguments)
+  program.run('--mode=train_and_eval', *arguments)
   assert len(_read(f'{run}/metrics.jsonl').splitlines()) == 1
-  _run(
+  program.run(
     '--mode=eval',
     '--config_file=ram://whole/config.yaml',
     '--model_dir=ram://whole/scores',
@@ -86,7 +78,7 @@ def test_a_run_from_data_to_predictions(tmp_path):
   )
   again = json.loads(_read('ram://whole/scores/eval.jsonl'))['metrics']
   assert again['PQ'] == pytest.approx(json.loads(line)['metrics']['PQ'])
-  _run(
+  program.run(
     '--mode=predict',
     *arguments,
     '--input=ram://whole/data/val2017',

@@ -1,3 +1,4 @@
+import program
 import pytest
 import tiny
 import trees
@@ -49,10 +50,8 @@ from configs import loading
   ],
 )
 def test_wrong_flags_end_with_one_line(arguments, sentence):
-  with flagsaver.flagsaver():
-    flags.FLAGS(['main', *arguments])
-    with pytest.raises(SystemExit, match=f'^FATAL: .*{sentence}') as error:
-      main.main(['main'])
+  with pytest.raises(SystemExit, match=f'^FATAL: .*{sentence}') as error:
+    program.run(*arguments)
   assert '\n' not in str(error.value)
 
 
@@ -60,12 +59,6 @@ def test_unknown_mode_is_refused():
   with flagsaver.flagsaver():
     with pytest.raises(flags.IllegalFlagValueError, match='train_and_eval'):
       flags.FLAGS(['main', '--mode=think'])
-
-
-def _run(*arguments):
-  with flagsaver.flagsaver():
-    flags.FLAGS(['main', *arguments])
-    main.main(['main'])
 
 
 @pytest.mark.slow
@@ -76,11 +69,11 @@ def test_another_experiment_leaves_a_run_as_it_was(tmp_path):
   (tmp_path / 'experiment.yaml').rename(config_file)
   run = tmp_path / 'run'
   flags_of_run = ['--mode=train', f'--model_dir={run}']
-  _run(*flags_of_run, f'--config_file={config_file}')
+  program.run(*flags_of_run, f'--config_file={config_file}')
   assert 'disk' in (run / 'classes.json').read_text()
   before = {path: path.read_bytes() for path in run.glob('*.*')}
   with pytest.raises(SystemExit, match='^FATAL: The run in .* another model'):
-    _run(*flags_of_run, '--experiment=shapes')
+    program.run(*flags_of_run, '--experiment=shapes')
   assert {path: path.read_bytes() for path in run.glob('*.*')} == before
 
 

@@ -61,9 +61,14 @@ class Evaluator(orbit.StandardEvaluator):
     predict = self.predict_step
     if task.config.training.jit_compile:
       predict = tf.function(predict, jit_compile=True, autograph=False)
+
     # A strategy would compile all replicas at once if it were given a function
-    # of TensorFlow; XLA compiles one device's.
-    self._predict = lambda batch, state: predict(batch, state)
+    # of TensorFlow; XLA compiles one device's. A TPU's graph takes the name of
+    # the function, and refuses a lambda's.
+    def predict_on_replica(batch, state):
+      return predict(batch, state)
+
+    self._predict = predict_on_replica
 
     def dataset_fn(context):
       dataset = task.eval_dataset(context)

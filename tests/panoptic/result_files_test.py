@@ -177,3 +177,11 @@ def test_a_png_for_each_image(tmp_path):
       writer.add(2, '../00000.png', prediction)
   ids = png.read_ids(tmp_path / 'camel' / '00000.png', png.DAVIS)
   np.testing.assert_array_equal(ids, [[1, 4], [8, 8]])
+
+
+def test_a_result_that_was_given_up_stays_closed(tmp_path):
+  writer = CocoResults(tmp_path, tmp_path / 'x.json', CATEGORIES)
+  with pytest.raises(RuntimeError, match='elsewhere'), writer:
+    raise RuntimeError('elsewhere')
+  writer.close()
+  assert not list(tmp_path.iterdir())

@@ -1,6 +1,6 @@
 """Tests the memory of a schedule against figures by hand."""
 
-from benchmarks.tpu import compile as compile_lib
+from benchmarks.tpu import schedule
 
 _SCHEDULE = """HloModule step, is_scheduled=true
 
@@ -21,7 +21,7 @@ ENTRY %main (a: f32[8,128]) -> f32[8,128] {
 
 
 def test_a_value_takes_its_tiles_until_its_last_use():
-  found = compile_lib.schedule_memory(_SCHEDULE)
+  found = schedule.memory(_SCHEDULE)
   tile = 4 * 8 * 128
   assert found['argument_bytes'] == tile
   # b fills a tile, c as much; after the tuple c alone is used, by e.
