@@ -122,7 +122,7 @@ def train_dataset(
   batches = _load_and_map(
     steps, load, read, augment, share, dataset.parallel_reads
   )
-  batches = batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+  batches = _map(batches, finish)
   if config.data.service:
     # A batch goes to one worker of the service, so that each comes once.
     service = tf.data.experimental.service
@@ -234,10 +234,17 @@ def _load_and_map(
   reads: int,
 ) -> tf.data.Dataset:
   """Loads batches whole, transforms examples one by one, batches them again."""
-  examples = steps.map(load, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
-  examples = examples.map(read, num_parallel_calls=reads)
-  examples = examples.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
+  examples = _map(steps, load).unbatch()
+  examples = _map(_map(examples, read, reads), transform)
   return examples.batch(share, drop_remainder=True)
+
+
+def _map(
+  dataset: tf.data.Dataset, function: Any, calls: int = tf.data.AUTOTUNE
+) -> tf.data.Dataset:
+  """Maps without AutoGraph, whose conversion takes longer than the tracing."""
+  function = tf.autograph.experimental.do_not_convert(function)
+  return dataset.map(function, num_parallel_calls=calls)
 
 
 def _prefetch(batches: tf.data.Dataset, reads: int) -> tf.data.Dataset:

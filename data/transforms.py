@@ -116,7 +116,7 @@ def resize_and_crop(
 
 # As single operations this takes as long as the resizing itself. In an input
 # pipeline it runs on the host's CPU, whatever the accelerator.
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def flip_distort_pad(
   image: tf.Tensor,
   crop: tf.Tensor,

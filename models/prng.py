@@ -20,6 +20,9 @@ import tensorflow as tf
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 _SCALARS = 64
+# Fewer numbers than this XLA's compiler for CPUs computes without a loop, and
+# takes seconds to compile.
+_LEAST = 256
 
 Words = tuple[tf.Tensor, tf.Tensor]
 
@@ -121,9 +124,10 @@ def _draw(
   shape: Sequence[int],
   number: int | tf.Tensor,
 ) -> tf.Tensor:
-  draw = _compiled(to_pairs, math.prod(shape))
+  count = math.prod(shape)
+  draw = _compiled(to_pairs, max(count, _LEAST))
   # A tensor, so that the draws of a step share one program.
-  numbers = draw(seeds, tf.cast(number, tf.int64))
+  numbers = draw(seeds, tf.cast(number, tf.int64))[:, :count]
   return tf.reshape(numbers, [-1, *shape])
 
 

@@ -79,7 +79,9 @@ class Shapes:
     self._fields = _fields(config)
     self._outlines = shape_bitmaps.outlines()
     self._compiled = tf.function(
-      self._render, input_signature=[tf.TensorSpec([None], tf.int64)]
+      self._render,
+      input_signature=[tf.TensorSpec([None], tf.int64)],
+      autograph=False,
     )
 
   def _bounds(self) -> dict[str, tuple[float, float]]:
