@@ -1,15 +1,30 @@
 """Fixtures that start TensorFlow in one of two ways."""
 
+import gc
+
 import pytest
 import tensorflow as tf
 
 from training import strategy as strategy_lib
+
+# The graphs of earlier tests make a collection slow, and tracing causes many.
+gc.set_threshold(100_000, 20, 20)
 
 try:
   # Before any test starts TensorFlow, which fixes the devices.
   _TWO_CPUS = strategy_lib.create('mirrored', num_virtual_devices=2)
 except RuntimeError:
   _TWO_CPUS = None
+
+
+@pytest.fixture(autouse=True)
+def graph_optimization(request):
+  """Leaves TensorFlow's rewriting of graphs out, a third of a test's time.
+
+  Tests of the marker `rewritten`, and programs that tests start, have it.
+  """
+  off = request.node.get_closest_marker('rewritten') is None
+  tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': off})
 
 
 @pytest.fixture(autouse=True)

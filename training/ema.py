@@ -51,5 +51,6 @@ def update(
     average: The model that holds the averages, built like it.
     rate: float32 scalar, the decay.
   """
+  share = 1.0 - rate
   for a, w in zip(average.weights, model.weights, strict=True):
-    a.assign_sub((1.0 - rate) * (a - w))
+    a.assign_sub(share * (a - w))

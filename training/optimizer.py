@@ -103,17 +103,19 @@ class AdamW(tf.Module):
     """
     config = self._config
     n = tf.cast(step + 1, tf.float32)
-    beta1_power = tf.pow(config.beta_1, n)
-    beta2_power = tf.pow(config.beta_2, n)
+    # Made once, not for each variable: a graph takes its time by its nodes.
+    beta_1, beta_2, epsilon = tf.unstack(
+      tf.constant([config.beta_1, config.beta_2, config.epsilon])
+    )
+    beta1_power, beta2_power = tf.pow(beta_1, n), tf.pow(beta_2, n)
+    rates = {scale: rate * scale for scale in dict.fromkeys(self._scales)}
+    decays = {s: scaled * config.weight_decay for s, scaled in rates.items()}
     for w, m, v, gradient, scale in zip(
       variables, self.m, self.v, gradients, self._scales, strict=True
     ):
-      scaled_rate = rate * scale
       if config.weight_decay:
         tf.raw_ops.ResourceApplyGradientDescent(
-          var=w.handle,
-          alpha=scaled_rate * config.weight_decay,
-          delta=w.read_value(),
+          var=w.handle, alpha=decays[scale], delta=w.read_value()
         )
       tf.raw_ops.ResourceApplyAdam(
         var=w.handle,
@@ -121,10 +123,10 @@ class AdamW(tf.Module):
         v=v.handle,
         beta1_power=beta1_power,
         beta2_power=beta2_power,
-        lr=scaled_rate,
-        beta1=config.beta_1,
-        beta2=config.beta_2,
-        epsilon=config.epsilon,
+        lr=rates[scale],
+        beta1=beta_1,
+        beta2=beta_2,
+        epsilon=epsilon,
         grad=gradient,
       )
 

@@ -66,7 +66,12 @@ def channel_sum(x: tf.Tensor) -> tf.Tensor:
   _, height, width, channels = x.shape
   x = tf.reshape(tf.cast(x, tf.float32), [-1, height * width, channels])
   ones = tf.ones([batch_size(x), 1, height * width])
-  return tf.matmul(ones, x)[:, 0]
+  return tf.reshape(tf.matmul(ones, x), [-1, channels])
+
+
+def _per_pixel(a: tf.Tensor) -> tf.Tensor:
+  """Coefficients `[B, C]` or `[C]` as `[B or 1, 1, 1, C]`."""
+  return tf.reshape(a, [-1, 1, 1, a.shape[-1]])
 
 
 @tf.custom_gradient
@@ -74,7 +79,7 @@ def affine(x: tf.Tensor, a: tf.Tensor, c: tf.Tensor):
   """`x * a + c` for x `[B, h, w, C]` and float32 coefficients `[B, C]`."""
 
   def gradient(d_y):
-    d_x = d_y * tf.cast(a, x.dtype)[:, None, None]
+    d_x = d_y * _per_pixel(tf.cast(a, x.dtype))
     return d_x, channel_sum(d_y * x), channel_sum(d_y)
 
   return _affine(x, a, c), gradient
@@ -82,7 +87,7 @@ def affine(x: tf.Tensor, a: tf.Tensor, c: tf.Tensor):
 
 def _affine(x, a, c):
   a, c = tf.cast(a, x.dtype), tf.cast(c, x.dtype)
-  return x * a[:, None, None] + c[:, None, None]
+  return x * _per_pixel(a) + _per_pixel(c)
 
 
 def moments(x: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -112,9 +117,11 @@ def moments(x: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.Tensor]:
     center = group_mean(channel_sum(few), math.prod(few.shape[1:3]))
     mean = group_mean(channel_sum(x), pixels)
     square = tf.math.squared_difference(
-      tf.cast(x, tf.float32), center[:, None, None]
+      tf.cast(x, tf.float32), _per_pixel(center)
     )
-    variance = group_mean(channel_sum(square), pixels) - (mean - center) ** 2
+    variance = group_mean(channel_sum(square), pixels) - tf.square(
+      mean - center
+    )
     variance = tf.maximum(variance, 0.0)
 
     def gradient(d_mean, d_variance):
@@ -251,7 +258,7 @@ class ConvBatchNorm(tf_keras.layers.Layer):
         moving.assign(0.9 * moving + 0.1 * tf.stop_gradient(now))
     a = self.gamma * tf.math.rsqrt(variance + 1e-5)
     c = self.beta + (local_mean - mean) * a
-    return _affine(x, a[None], c[None])
+    return _affine(x, a, c)
 
   def _convolve(self, x, kernel):
     if self._strides == 1:

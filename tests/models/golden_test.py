@@ -17,6 +17,8 @@ from configs import base
 from models import bits, checkpoints, diffusion, losses
 from models.blocks import recompute
 
+pytestmark = pytest.mark.rewritten
+
 _CASES = ('image_c4', 'video_c4')
 
 
