@@ -2,9 +2,10 @@
 
   python -m benchmarks.plan --of=coco_panoptic
   python -m benchmarks.plan --of=all --precision=float32 --recompute=true
+  python -m benchmarks.plan --compile=v5e --tensorflow=... --compiler=...
 
 A step of training is traced and never run: neither an accelerator nor its
-packages are needed. Operations are counted in the traced graph. Memory is that
+packages are needed, but for --compile (see docs/accelerators.md). Operations are counted in the traced graph. Memory is that
 of its values at their peak, each from where it is made to its last use, and
 weights, gradients, moments and averages. Hours are the operations at
 --utilization of the device's peak in bfloat16 (float32 convolutions run as
@@ -19,6 +20,8 @@ import tf_keras
 from absl import app, flags
 
 from benchmarks import graph_costs, network_steps
+from benchmarks.tpu import compile as compile_lib
+from benchmarks.tpu import toolchain
 from configs import base, loading
 from models import pix2seq_d
 from models.blocks import recompute
@@ -32,6 +35,18 @@ _PRECISIONS = flags.DEFINE_multi_enum(
 )
 _RECOMPUTE = flags.DEFINE_multi_enum(
   'recompute', ['false', 'true'], ['false', 'true'], 'training.recompute.'
+)
+_COMPILE = flags.DEFINE_enum(
+  'compile', None, list(compile_lib.TOPOLOGIES), "Ask a chip's compiler, too."
+)
+_TENSORFLOW = flags.DEFINE_string(
+  'tensorflow', '', 'Folder with tensorflow-tpu, for --compile.'
+)
+_COMPILER = flags.DEFINE_string(
+  'compiler', '', 'Python with benchmarks/tpu/requirements.txt, for --compile.'
+)
+_FOLDER = flags.DEFINE_string(
+  'folder', '/tmp/pix2seq_d_tpu', 'What compilers said before, for --compile.'
 )
 _UTILIZATION = flags.DEFINE_float(
   'utilization', 0.35, 'Share of the peak that a step reaches.', 0.01, 1.0
@@ -170,9 +185,32 @@ def rows(
     )
 
 
+def compared(
+  tools: toolchain.Toolchain, name: str, precision: str, again: str, image: int
+) -> str:
+  """A line that sets the estimate of memory beside the compiler's."""
+  override = f'training.precision={precision},training.recompute={again}'
+  chip = _COMPILE.value
+  found = tools.results(name, 'train', override, [chip])[chip]
+  if 'error' in found:
+    return f'The compiler for {chip}: {found["error"]}'
+  took = found['temporary_bytes']
+  return (
+    f'The compiler for {chip} plans {took / 2**30:.1f} GiB for one image; the '
+    f'estimate is {image / took:.2f} of it.'
+  )
+
+
 def main(argv) -> None:
   """Prints the tables."""
   del argv
+  tools = None
+  if _COMPILE.value:
+    if not _COMPILER.value:
+      raise app.UsageError('--compile needs --compiler: see --help')
+    tools = toolchain.Toolchain(
+      _FOLDER.value, _TENSORFLOW.value, _COMPILER.value, 'schedule'
+    )
   names = PAPER if _EXPERIMENTS.value == ['all'] else _EXPERIMENTS.value
   for name in names:
     config = loading.load(name)
@@ -196,6 +234,9 @@ def main(argv) -> None:
         print('|---|---|---|---|---|')
         for row in rows(config, found, precision, _UTILIZATION.value):
           print(row, flush=True)
+        if tools:
+          line = compared(tools, name, precision, again, found.image_bytes)
+          print(f'\n{line}', flush=True)
 
 
 if __name__ == '__main__':

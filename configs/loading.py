@@ -9,7 +9,7 @@ import difflib
 import json
 import os
 import re
-from typing import Any, Dict, Iterator, Mapping, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 import tensorflow as tf
 import yaml
@@ -50,6 +50,19 @@ _Loader.add_implicit_resolver(
 )
 
 
+# By name; the factory has no public list of them.
+_REGISTERED = exp_factory._REGISTERED_CONFIGS
+
+
+def names() -> List[str]:
+  """The registered experiments of this project, sorted."""
+  return sorted(
+    name
+    for name, factory in _REGISTERED.items()
+    if factory.__module__.startswith('configs.')
+  )
+
+
 def load(
   name: str, config_file: str = '', params_override: str = ''
 ) -> base.Experiment:
@@ -70,10 +83,9 @@ def load(
   try:
     config = exp_factory.get_exp_config(name)
   except LookupError:
-    # The factory has no public list of its names.
-    names = ', '.join(sorted(exp_factory._REGISTERED_CONFIGS))
     raise ValueError(
-      f'Unknown experiment {name!r}; the registered ones are: {names}.'
+      f'Unknown experiment {name!r}; the registered ones are: '
+      f'{", ".join(sorted(_REGISTERED))}.'
     ) from None
   if config_file:
     override(config, _read(config_file), config_file)

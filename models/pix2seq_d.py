@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras
+from tensorflow.python.framework import func_graph
 
 from configs import base
 from models import (
@@ -62,10 +63,13 @@ class Pix2SeqD(tf_keras.Model):
   def build_weights(self) -> None:
     """Creates all weights, by a call that is traced and never run."""
     c = self.config
-    with tf.__internal__.FuncGraph('weights').as_default():
+    graph = tf.__internal__.FuncGraph('weights')
+    with graph.as_default():
       encoded = self.encode(tf.zeros([1, *c.image_size, 3]))
       x_t = tf.zeros([1, *c.mask_size, 2 * c.bits])
       self.denoise(encoded, x_t, gamma=tf.zeros([1]))
+    # Python's collector of garbage cannot see the circles of a graph.
+    func_graph.dismantle_func_graph(graph)
     self.built = True
 
   def freeze_encoder(self) -> None:

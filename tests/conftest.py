@@ -4,11 +4,12 @@ import gc
 
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from training import strategy as strategy_lib
 
-# The graphs of earlier tests make a collection slow, and tracing causes many.
-gc.set_threshold(100_000, 20, 20)
+# Tracing causes many collections of garbage, and there is little of it.
+gc.set_threshold(50_000, 10, 10)
 
 try:
   # Before any test starts TensorFlow, which fixes the devices.
@@ -33,6 +34,18 @@ def own_cache(monkeypatch, tmp_path_factory):
   cache = tmp_path_factory.getbasetemp() / 'cache'
   monkeypatch.setenv('XDG_CACHE_HOME', str(cache))
   return cache
+
+
+@pytest.fixture(autouse=True, scope='module')
+def free_graphs():
+  """Frees the graphs of a module, which custom gradients would keep."""
+  registered = ops.gradient_registry._registry
+  before = set(registered)
+  yield
+  for name in set(registered) - before:
+    if name.startswith('CustomGradient-'):
+      del registered[name]
+  gc.collect()
 
 
 @pytest.fixture

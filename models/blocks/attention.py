@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras
 
 from models import prng
-from models.blocks import layers
+from models.blocks import gradients, layers
 
 KeysValues = tuple[tf.Tensor, tf.Tensor]
 
@@ -64,7 +64,7 @@ def _attend_in_blocks(query, keys, values, count: int):
     x = tf.reshape(x, [-1, count * size, *x.shape[3:]])
     return x[:, :length]
 
-  @tf.custom_gradient
+  @gradients.custom_gradient
   def run(query, keys, values):
     out = tf.map_fn(
       lambda block: _weighted_sum(_probabilities(block, keys), values),

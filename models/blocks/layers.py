@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras
 
 from models import prng
-from models.blocks import recompute
+from models.blocks import gradients, recompute
 
 
 def scaled_uniform(scale: float = 1.0) -> tf_keras.initializers.Initializer:
@@ -74,7 +74,7 @@ def _per_pixel(a: tf.Tensor) -> tf.Tensor:
   return tf.reshape(a, [-1, 1, 1, a.shape[-1]])
 
 
-@tf.custom_gradient
+@gradients.custom_gradient
 def affine(x: tf.Tensor, a: tf.Tensor, c: tf.Tensor):
   """`x * a + c` for x `[B, h, w, C]` and float32 coefficients `[B, C]`."""
 
@@ -111,7 +111,7 @@ def moments(x: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.Tensor]:
     means = tf.reduce_sum(grouped, -1, keepdims=True) / (count * size)
     return tf.reshape(tf.tile(means, [1, 1, size]), [-1, channels])
 
-  @tf.custom_gradient
+  @gradients.custom_gradient
   def compute(x):
     few = tf.cast(x[:, ::4, ::4], tf.float32)
     center = group_mean(channel_sum(few), math.prod(few.shape[1:3]))

@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 import tiny
 import trees
-from official.core import exp_factory
 from PIL import Image
 
 from configs import loading
@@ -15,12 +14,7 @@ from training import state as state_lib
 from training import trainer as trainer_lib
 from training import validation
 
-# The factory has no public list of its names; tests register some, too.
-_NAMES = sorted(
-  name
-  for name, factory in exp_factory._REGISTERED_CONFIGS.items()
-  if factory.__module__.startswith('configs.')
-)
+_NAMES = loading.names()
 
 
 def _coco_folder(root):

@@ -1,0 +1,84 @@
+"""Lowers and compiles all programs of experiments for TPUs, without one.
+
+  python -m benchmarks.tpu.check --tensorflow=TPU_TENSORFLOW \
+    --compiler=COMPILER/bin/python
+
+Each program is exported and compiled in processes of their own. What was found
+is kept in the folder's `results.jsonl`: another call goes on where one ended. A
+table says, for each program and chip, the memory of its temporaries, or what
+went wrong.
+"""
+
+import sys
+import time
+
+from absl import app, flags
+
+from benchmarks.tpu import compile as compile_lib
+from benchmarks.tpu import programs as programs_lib
+from benchmarks.tpu import toolchain
+from configs import loading
+
+_EXPERIMENTS = flags.DEFINE_multi_string('of', ['all'], "Experiments, or 'all'")
+_PROGRAMS = flags.DEFINE_multi_enum(
+  'program',
+  list(programs_lib.PROGRAMS),
+  programs_lib.PROGRAMS,
+  'Programs.',
+)
+_CHIPS = flags.DEFINE_multi_enum(
+  'chip', ['v4', 'v5e'], list(compile_lib.TOPOLOGIES), 'Chips.'
+)
+_OVERRIDE = flags.DEFINE_string(
+  'params_override', 'training.recompute=true', 'Fields to change.'
+)
+_FOLDER = flags.DEFINE_string(
+  'folder', '/tmp/pix2seq_d_tpu', 'Programs and results.'
+)
+_TENSORFLOW = flags.DEFINE_string(
+  'tensorflow', '', 'Folder in which tensorflow-tpu is installed.'
+)
+_COMPILER = flags.DEFINE_string(
+  'compiler', '', 'Python with benchmarks/tpu/requirements.txt.'
+)
+_UNTIL = flags.DEFINE_enum(
+  'until', 'schedule', ['schedule', 'code'], 'Where a compilation ends.'
+)
+
+
+def cell(result: dict) -> str:
+  """A program's entry in the table."""
+  if 'error' in result:
+    return result['error'].strip().splitlines()[-1][:80]
+  return f'{result["temporary_bytes"] / 2**30:.2f}'
+
+
+def main(argv) -> None:
+  """Prints the table, row by row as it is found."""
+  del argv
+  if not _COMPILER.value:
+    raise app.UsageError('--compiler is missing: see --help')
+  names = _EXPERIMENTS.value
+  if names == ['all']:
+    names = loading.names()
+  tools = toolchain.Toolchain(
+    _FOLDER.value, _TENSORFLOW.value, _COMPILER.value, _UNTIL.value
+  )
+  start = time.monotonic()
+  print(f'| GiB of temporaries | {" | ".join(_CHIPS.value)} |')
+  print('|---' * (1 + len(_CHIPS.value)) + '|', flush=True)
+  failed = 0
+  for name in names:
+    for program in _PROGRAMS.value:
+      found = tools.results(name, program, _OVERRIDE.value, _CHIPS.value)
+      cells = [cell(found[chip]) for chip in _CHIPS.value]
+      failed += sum('error' in result for result in found.values())
+      print(f'| `{name}` {program} | {" | ".join(cells)} |', flush=True)
+  minutes = (time.monotonic() - start) / 60
+  print(f'\n{failed} failed; {minutes:.0f} minutes.')
+  if failed:
+    sys.exit(1)
+
+
+if __name__ == '__main__':
+  app.run(main)
