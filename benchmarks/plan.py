@@ -5,11 +5,12 @@
   python -m benchmarks.plan --compile=v5e --tensorflow=... --compiler=...
 
 A step of training is traced and never run: neither an accelerator nor its
-packages are needed, but for --compile (see docs/accelerators.md). Operations are counted in the traced graph. Memory is that
-of its values at their peak, each from where it is made to its last use, and
-weights, gradients, moments and averages. Hours are the operations at
---utilization of the device's peak in bfloat16 (float32 convolutions run as
-bfloat16 on TPUs and at half of it, as TF32, on GPUs).
+packages are needed, but for --compile (see docs/accelerators.md). Operations
+are counted in the traced graph. Memory is that of its values at their peak,
+each from where it is made to its last use, and weights, gradients, moments and
+averages. Hours are the operations at --utilization of the device's peak in
+bfloat16 (float32 convolutions run as bfloat16 on TPUs and at half of it, as
+TF32, on GPUs).
 """
 
 import dataclasses

@@ -40,7 +40,7 @@ ScaleRange = Annotated[
 class ResNet(hyperparams.Config):
   """The convolutional part of the image encoder."""
 
-  depth: int = 50  # 18, 34: basic blocks. 50 to 200: bottlenecks.
+  depth: int = 50  # 10, 18, 34: basic blocks. 50 to 200: bottlenecks.
   variant: str = 'c4'  # 'c4': three stages, stride 16. 'standard': stride 32.
   width_multiplier: float = 1.0
 

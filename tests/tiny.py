@@ -13,7 +13,7 @@ from models import pix2seq_d
 def shrink(model: base.Model) -> None:
   """Makes a network as small as it gets; what it is made of stays."""
   model.image_size, model.mask_size = (32, 32), (16, 16)
-  model.encoder.resnet.depth = 18
+  model.encoder.resnet.depth = 10
   model.encoder.resnet.width_multiplier = 0.125
   model.encoder.dim = 16
   model.encoder.num_layers = 1

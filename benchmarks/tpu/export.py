@@ -13,6 +13,7 @@ import json
 import os
 
 import tensorflow as tf
+import tf_keras
 from absl import app, flags
 from tensorflow.python.eager.polymorphic_function import compiler_ir
 
@@ -62,7 +63,7 @@ def main(argv) -> None:
       found = programs.program(config, name, _BATCH.value)
       path = os.path.join(_FOLDER.value, file_name)
       print(export(found, path), flush=True)
-      tf.keras.backend.clear_session()
+      tf_keras.backend.clear_session()
 
 
 if __name__ == '__main__':

@@ -23,6 +23,7 @@ class Depth(NamedTuple):
 
 
 DEPTHS = {
+  10: Depth(1, (1, 1, 1, 1)),
   18: Depth(1, (2, 2, 2, 2)),
   34: Depth(1, (3, 4, 6, 3)),
   50: Depth(4, (3, 4, 6, 3)),

@@ -32,7 +32,7 @@ def test_published_paths():
 
 
 def test_blocks_of_a_shallow_backbone():
-  """A ResNet of depth 18 has two convolutions in a block."""
+  """A ResNet of depth 10 or 18 has two convolutions in a block."""
   paths = published_names.from_paths(checkpoints.named_weights(tiny.build()))
   block = 'encoder/resnet/block_groups/1/layers/0'
   for ours, theirs in (

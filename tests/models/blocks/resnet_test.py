@@ -6,7 +6,7 @@ from models.blocks import resnet
 
 
 @pytest.mark.parametrize('variant', resnet.VARIANTS)
-@pytest.mark.parametrize('depth', [18, 50])
+@pytest.mark.parametrize('depth', [10, 18, 50])
 def test_levels_are_those_of_the_network(depth, variant):
   config = base.ResNet(depth=depth, variant=variant, width_multiplier=0.125)
   levels = resnet.ResNet.levels(config)
