@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import tf_keras
 from absl import app, flags
 
-from benchmarks import graph_costs, network_steps
+from benchmarks import graph_costs, network_steps, paper
 from benchmarks.tpu import compile as compile_lib
 from benchmarks.tpu import toolchain
 from configs import base, loading
@@ -51,15 +51,6 @@ _FOLDER = flags.DEFINE_string(
 )
 _UTILIZATION = flags.DEFINE_float(
   'utilization', 0.35, 'Share of the peak that a step reaches.', 0.01, 1.0
-)
-PAPER = (
-  'coco_decoder_pretraining',
-  'coco_panoptic_low_resolution',
-  'coco_panoptic',
-  'coco_panoptic_one_gpu',
-  'cityscapes_panoptic',
-  'kitti_step',
-  'davis',
 )
 
 
@@ -212,7 +203,9 @@ def main(argv) -> None:
     tools = toolchain.Toolchain(
       _FOLDER.value, _TENSORFLOW.value, _COMPILER.value, 'schedule'
     )
-  names = PAPER if _EXPERIMENTS.value == ['all'] else _EXPERIMENTS.value
+  names = (
+    paper.EXPERIMENTS if _EXPERIMENTS.value == ['all'] else _EXPERIMENTS.value
+  )
   for name in names:
     config = loading.load(name)
     training = config.training

@@ -46,13 +46,6 @@ _UNTIL = flags.DEFINE_enum(
 )
 
 
-def cell(result: dict) -> str:
-  """A program's entry in the table."""
-  if 'error' in result:
-    return result['error'].strip().splitlines()[-1][:80]
-  return f'{result["temporary_bytes"] / 2**30:.2f}'
-
-
 def main(argv) -> None:
   """Prints the table, row by row as it is found."""
   del argv
@@ -71,7 +64,7 @@ def main(argv) -> None:
   for name in names:
     for program in _PROGRAMS.value:
       found = tools.results(name, program, _OVERRIDE.value, _CHIPS.value)
-      cells = [cell(found[chip]) for chip in _CHIPS.value]
+      cells = [toolchain.cell(found[chip]) for chip in _CHIPS.value]
       failed += sum('error' in result for result in found.values())
       print(f'| `{name}` {program} | {" | ".join(cells)} |', flush=True)
   minutes = (time.monotonic() - start) / 60

@@ -89,3 +89,10 @@ class Toolchain:
     if run.returncode:
       return {'error': run.stderr[-1000:]}
     return json.loads(run.stdout.splitlines()[-1])
+
+
+def cell(result: dict) -> str:
+  """A program's entry in the table."""
+  if 'error' in result:
+    return result['error'].strip().splitlines()[-1][:80]
+  return f'{result["temporary_bytes"] / 2**30:.2f}'

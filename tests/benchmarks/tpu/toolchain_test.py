@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.tpu import check, programs, toolchain
+from benchmarks.tpu import programs, toolchain
 from configs import loading
 
 
@@ -43,7 +43,7 @@ def _results(tmp_path, chips):
 
 def test_a_program_is_exported_and_compiled_once(started, tmp_path):
   found = _results(tmp_path, ['v4', 'v5e'])
-  assert [check.cell(found[chip]) for chip in ('v4', 'v5e')] == ['1.00'] * 2
+  assert [toolchain.cell(found[chip]) for chip in ('v4', 'v5e')] == ['1.00'] * 2
   assert len(started) == 3
   # Another call remembers, and adds what is new.
   assert _results(tmp_path, ['v4', 'v5e']) == found
@@ -59,4 +59,4 @@ def test_what_went_wrong_is_in_the_table(started, tmp_path, monkeypatch):
 
   monkeypatch.setattr(toolchain.subprocess, 'run', lambda *_, **__: Failed)
   found = _results(tmp_path, ['v4'])
-  assert check.cell(found['v4']) == 'ValueError: no kernel'
+  assert toolchain.cell(found['v4']) == 'ValueError: no kernel'
