@@ -95,4 +95,5 @@ def cell(result: dict) -> str:
   """A program's entry in the table."""
   if 'error' in result:
     return result['error'].strip().splitlines()[-1][:80]
-  return f'{result["temporary_bytes"] / 2**30:.2f}'
+  gib = result['temporary_bytes'] / 2**30
+  return f'{gib:.2f}' if gib >= 0.01 else f'{gib:.1g}'
