@@ -1,4 +1,10 @@
-"""The experiments of the paper, in the order of its stages."""
+"""The experiments of the paper, in the order of its stages.
+
+One that is not the paper's stands beside `coco_panoptic`: its variant for one
+card.
+"""
+
+from collections.abc import Sequence
 
 EXPERIMENTS = (
   'coco_decoder_pretraining',
@@ -9,3 +15,8 @@ EXPERIMENTS = (
   'kitti_step',
   'davis',
 )
+
+
+def chosen(names: Sequence[str]) -> Sequence[str]:
+  """The names as a flag gives them; 'all' stands for `EXPERIMENTS`."""
+  return EXPERIMENTS if list(names) == ['all'] else names

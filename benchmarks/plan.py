@@ -40,15 +40,6 @@ _RECOMPUTE = flags.DEFINE_multi_enum(
 _COMPILE = flags.DEFINE_enum(
   'compile', None, list(compile_lib.TOPOLOGIES), "Ask a chip's compiler, too."
 )
-_TENSORFLOW = flags.DEFINE_string(
-  'tensorflow', '', 'Folder with tensorflow-tpu, for --compile.'
-)
-_COMPILER = flags.DEFINE_string(
-  'compiler', '', 'Python with benchmarks/tpu/requirements.txt, for --compile.'
-)
-_FOLDER = flags.DEFINE_string(
-  'folder', '/tmp/pix2seq_d_tpu', 'What compilers said before, for --compile.'
-)
 _UTILIZATION = flags.DEFINE_float(
   'utilization', 0.35, 'Share of the peak that a step reaches.', 0.01, 1.0
 )
@@ -177,36 +168,23 @@ def rows(
     )
 
 
-def compared(
-  tools: toolchain.Toolchain, name: str, precision: str, again: str, image: int
-) -> str:
-  """A line that sets the estimate of memory beside the compiler's."""
-  override = f'training.precision={precision},training.recompute={again}'
-  chip = _COMPILE.value
-  found = tools.results(name, 'train', override, [chip])[chip]
+def compared(estimate: int, found: dict) -> str:
+  """A line that sets the estimate of an image's memory beside a compiler's."""
   if 'error' in found:
-    return f'The compiler for {chip}: {found["error"]}'
+    return found['error']
   took = found['temporary_bytes']
   return (
-    f'The compiler for {chip} plans {took / 2**30:.1f} GiB for one image; the '
-    f'estimate is {image / took:.2f} of it.'
+    f'The compiler for {found["chip"]} plans {took / 2**30:.1f} GiB for one '
+    f'image; the estimate is {estimate / took:.2f} of it.'
   )
 
 
 def main(argv) -> None:
   """Prints the tables."""
   del argv
-  tools = None
-  if _COMPILE.value:
-    if not _COMPILER.value:
-      raise app.UsageError('--compile needs --compiler: see --help')
-    tools = toolchain.Toolchain(
-      _FOLDER.value, _TENSORFLOW.value, _COMPILER.value, 'schedule'
-    )
-  names = (
-    paper.EXPERIMENTS if _EXPERIMENTS.value == ['all'] else _EXPERIMENTS.value
-  )
-  for name in names:
+  chip = _COMPILE.value
+  tools = toolchain.from_flags('schedule') if chip else None
+  for name in paper.chosen(_EXPERIMENTS.value):
     config = loading.load(name)
     training = config.training
     print(f'\n## {name}: {training.steps:,} steps of {training.batch_size}')
@@ -229,8 +207,11 @@ def main(argv) -> None:
         for row in rows(config, found, precision, _UTILIZATION.value):
           print(row, flush=True)
         if tools:
-          line = compared(tools, name, precision, again, found.image_bytes)
-          print(f'\n{line}', flush=True)
+          override = (
+            f'training.precision={precision},training.recompute={again}'
+          )
+          said = tools.results(name, 'train', override, [chip])[chip]
+          print(f'\n{compared(found.image_bytes, said)}', flush=True)
 
 
 if __name__ == '__main__':

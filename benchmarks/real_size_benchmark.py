@@ -134,11 +134,8 @@ def measure(name: str, recompute: bool) -> str:
 def main(argv) -> None:
   """Prints the table."""
   del argv
-  names = _EXPERIMENTS.value
-  if names == ['all']:
-    names = paper.EXPERIMENTS
   print('| experiment | GiB at most | seconds |\n|---|---|---|', flush=True)
-  for name in names:
+  for name in paper.chosen(_EXPERIMENTS.value):
     print(measure(name, _RECOMPUTE.value), flush=True)
 
 

@@ -4,7 +4,7 @@
     --compiler=COMPILER/bin/python
 
 Each program is exported and compiled in processes of their own. What was found
-is kept in the folder's `results.jsonl`: another call goes on where one ended. A
+is kept in `results.jsonl` of --folder: another call goes on where one ended. A
 table says, for each program and chip, the memory of its temporaries, or what
 went wrong.
 """
@@ -19,7 +19,9 @@ from benchmarks.tpu import programs as programs_lib
 from benchmarks.tpu import toolchain
 from configs import loading
 
-_EXPERIMENTS = flags.DEFINE_multi_string('of', ['all'], "Experiments, or 'all'")
+_EXPERIMENTS = flags.DEFINE_multi_string(
+  'of', ['all'], "Experiments, or 'all' that are registered."
+)
 _PROGRAMS = flags.DEFINE_multi_enum(
   'program',
   list(programs_lib.PROGRAMS),
@@ -32,15 +34,6 @@ _CHIPS = flags.DEFINE_multi_enum(
 _OVERRIDE = flags.DEFINE_string(
   'params_override', 'training.recompute=true', 'Fields to change.'
 )
-_FOLDER = flags.DEFINE_string(
-  'folder', '/tmp/pix2seq_d_tpu', 'Programs and results.'
-)
-_TENSORFLOW = flags.DEFINE_string(
-  'tensorflow', '', 'Folder in which tensorflow-tpu is installed.'
-)
-_COMPILER = flags.DEFINE_string(
-  'compiler', '', 'Python with benchmarks/tpu/requirements.txt.'
-)
 _UNTIL = flags.DEFINE_enum(
   'until', 'schedule', ['schedule', 'code'], 'Where a compilation ends.'
 )
@@ -49,14 +42,10 @@ _UNTIL = flags.DEFINE_enum(
 def main(argv) -> None:
   """Prints the table, row by row as it is found."""
   del argv
-  if not _COMPILER.value:
-    raise app.UsageError('--compiler is missing: see --help')
+  tools = toolchain.from_flags(_UNTIL.value)
   names = _EXPERIMENTS.value
   if names == ['all']:
     names = loading.names()
-  tools = toolchain.Toolchain(
-    _FOLDER.value, _TENSORFLOW.value, _COMPILER.value, _UNTIL.value
-  )
   start = time.monotonic()
   print(f'| GiB of temporaries | {" | ".join(_CHIPS.value)} |')
   print('|---' * (1 + len(_CHIPS.value)) + '|', flush=True)

@@ -1,12 +1,24 @@
 """TensorFlow's lowering for TPUs and their compiler, as other processes."""
 
+import glob
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 
-from benchmarks.tpu import programs
-from configs import loading
+from absl import app, flags
+
+_FOLDER = flags.DEFINE_string(
+  'folder', '/tmp/pix2seq_d_tpu', 'Where what compilers said is kept.'
+)
+_TENSORFLOW = flags.DEFINE_string(
+  'tensorflow', '', 'Folder in which tensorflow-tpu is installed.'
+)
+_COMPILER = flags.DEFINE_string(
+  'compiler', '', 'Python with benchmarks/tpu/requirements.txt.'
+)
 
 
 class Toolchain:
@@ -22,53 +34,68 @@ class Toolchain:
       until: 'schedule' or 'code'.
     """
     os.makedirs(folder, exist_ok=True)
-    self._folder, self._tensorflow = folder, tensorflow
-    self._compiler, self._until = compiler, until
+    self._tensorflow, self._compiler = tensorflow, compiler
+    self._until = until
     self._path = os.path.join(folder, 'results.jsonl')
-    self._found: dict[tuple[str, str], dict] = {}
+    self._found: dict[tuple[str, ...], dict] = {}
     if os.path.exists(self._path):
       with open(self._path) as file:
         for line in file:
-          self._remember(json.loads(line))
-
-  def _remember(self, result: dict) -> None:
-    self._found[result['program'], result['chip']] = result
-
-  def _keep(self, result: dict) -> dict:
-    self._remember(result)
-    with open(self._path, 'a') as file:
-      file.write(json.dumps(result) + '\n')
-    return result
+          of, result = json.loads(line)
+          self._found[tuple(of)] = result
+      print(
+        f'{self._path} holds {len(self._found)} results, which are not asked '
+        'for again; delete it after a change of the programs.',
+        file=sys.stderr,
+      )
 
   def results(
-    self, experiment: str, program: str, override: str, chips: list[str]
+    self, experiment: str, program: str, override: str, chips: Sequence[str]
   ) -> dict[str, dict]:
-    """What each chip's compiler says of a program; by chip."""
-    config = loading.load(experiment, '', override)
-    name = programs.file_name(experiment, program, config)
-    missing = [chip for chip in chips if (name, chip) not in self._found]
-    if missing:
-      path = os.path.join(self._folder, name + '.hlo')
-      problem = (
-        ''
-        if os.path.exists(path)
-        else self._export(experiment, program, override)
-      )
-      for chip in missing:
-        result = {'error': problem} if problem else self._compile(path, chip)
-        self._keep({'program': name, 'chip': chip, **result})
-      if os.path.exists(path):
-        os.remove(path)  # They are tens of megabytes.
-    return {chip: self._found[name, chip] for chip in chips}
+    """What each chip's compiler says of a program.
 
-  def _export(self, experiment: str, program: str, override: str) -> str:
+    Args:
+      experiment: Its registered name.
+      program: One of `programs.PROGRAMS`.
+      override: Fields to change.
+      chips: Of `compile.TOPOLOGIES`.
+
+    Returns:
+      By chip: 'temporary_bytes' and more; or 'error', which is not kept.
+    """
+    of = {
+      chip: (experiment, program, override, self._until, chip) for chip in chips
+    }
+    found = {
+      chip: self._found[of[chip]] for chip in chips if of[chip] in self._found
+    }
+    missing = [chip for chip in chips if chip not in found]
+    if missing:
+      with tempfile.TemporaryDirectory() as scratch:
+        problem = self._export(experiment, program, override, scratch)
+        for chip in missing:
+          found[chip] = (
+            {'error': problem} if problem else self._compile(scratch, chip)
+          )
+          if 'error' not in found[chip]:
+            self._keep(of[chip], found[chip])
+    return found
+
+  def _keep(self, of: tuple[str, ...], result: dict) -> None:
+    self._found[of] = result
+    with open(self._path, 'a') as file:
+      file.write(json.dumps([of, result]) + '\n')
+
+  def _export(
+    self, experiment: str, program: str, override: str, folder: str
+  ) -> str:
     """Exports a program; returns the end of its errors, or ''."""
     paths = [p for p in (self._tensorflow, os.getcwd()) if p]
     run = subprocess.run(
       [
         *(sys.executable, '-m', 'benchmarks.tpu.export'),
         *(f'--of={experiment}', f'--program={program}'),
-        *(f'--params_override={override}', f'--folder={self._folder}'),
+        *(f'--params_override={override}', f'--folder={folder}'),
       ],
       env={**os.environ, 'PYTHONPATH': os.pathsep.join(paths)},
       capture_output=True,
@@ -76,8 +103,9 @@ class Toolchain:
     )
     return run.stderr[-1000:] if run.returncode else ''
 
-  def _compile(self, path: str, chip: str) -> dict:
-    """Compiles a program in the compiler's Python."""
+  def _compile(self, folder: str, chip: str) -> dict:
+    """Compiles the folder's program in the compiler's Python."""
+    (path,) = glob.glob(os.path.join(folder, '*.hlo'))
     run = subprocess.run(
       [
         *(self._compiler, '-m', 'benchmarks.tpu.compile'),
@@ -89,6 +117,17 @@ class Toolchain:
     if run.returncode:
       return {'error': run.stderr[-1000:]}
     return json.loads(run.stdout.splitlines()[-1])
+
+
+def from_flags(until: str) -> Toolchain:
+  """The tools that the flags name.
+
+  Raises:
+    app.UsageError: If they name no compiler.
+  """
+  if not _COMPILER.value:
+    raise app.UsageError('--compiler is missing: see docs/accelerators.md')
+  return Toolchain(_FOLDER.value, _TENSORFLOW.value, _COMPILER.value, until)
 
 
 def cell(result: dict) -> str:

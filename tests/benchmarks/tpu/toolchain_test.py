@@ -35,9 +35,8 @@ def started(monkeypatch):
   return lines
 
 
-def _results(tmp_path, chips):
+def _results(tmp_path, chips, override='training.recompute=true'):
   tools = toolchain.Toolchain(str(tmp_path), 'site', 'python', 'schedule')
-  override = 'training.recompute=true'
   return tools.results('shapes', 'train', override, chips)
 
 
@@ -50,6 +49,9 @@ def test_a_program_is_exported_and_compiled_once(started, tmp_path):
   assert len(started) == 3
   _results(tmp_path, ['v4', 'v6e'])
   assert len(started) == 5
+  # With other fields it is another program.
+  _results(tmp_path, ['v4'], 'training.recompute=true,model.bits=7')
+  assert len(started) == 7
   assert not list(tmp_path.glob('*.hlo'))
 
 
@@ -60,3 +62,13 @@ def test_what_went_wrong_is_in_the_table(started, tmp_path, monkeypatch):
   monkeypatch.setattr(toolchain.subprocess, 'run', lambda *_, **__: Failed)
   found = _results(tmp_path, ['v4'])
   assert toolchain.cell(found['v4']) == 'ValueError: no kernel'
+
+
+def test_an_error_is_not_remembered(started, tmp_path, monkeypatch):
+  run = toolchain.subprocess.run
+  with monkeypatch.context() as broken:
+    failed = type('Failed', (), dict(returncode=1, stderr='no package'))
+    broken.setattr(toolchain.subprocess, 'run', lambda *_, **__: failed)
+    assert 'error' in _results(tmp_path, ['v4'])['v4']
+  assert toolchain.subprocess.run is run
+  assert toolchain.cell(_results(tmp_path, ['v4'])['v4']) == '1.00'
