@@ -16,7 +16,7 @@ import tf_keras
 
 from configs import choices
 from models import bits
-from models.blocks import layers, recompute
+from models.blocks import gradients, layers, recompute
 
 # More logits than these (64 MiB in float32) are made and used in blocks.
 _MAX_LOGITS = 2**24
@@ -29,7 +29,7 @@ def _entropy(logits, labels):
   )
 
 
-@tf.custom_gradient
+@gradients.custom_gradient
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
   """Cross entropy that keeps the logits alone for its gradient.
 
@@ -87,7 +87,7 @@ def cross_entropy_in_blocks(
     logits = tf.nn.bias_add(tf.matmul(rows, kernel), bias)
     return _entropy(tf.reshape(logits, [-1, classes]), labels)
 
-  @tf.custom_gradient
+  @gradients.custom_gradient
   def run(features, kernel, bias):
     loss = tf.map_fn(
       lambda block: entropy(block[0], kernel, bias, block[1]).loss,

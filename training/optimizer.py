@@ -104,9 +104,9 @@ class AdamW(tf.Module):
     config = self._config
     n = tf.cast(step + 1, tf.float32)
     # Made once, not for each variable: a graph takes its time by its nodes.
-    beta_1, beta_2, epsilon = tf.unstack(
-      tf.constant([config.beta_1, config.beta_2, config.epsilon])
-    )
+    beta_1 = tf.constant(config.beta_1)
+    beta_2 = tf.constant(config.beta_2)
+    epsilon = tf.constant(config.epsilon)
     beta1_power, beta2_power = tf.pow(beta_1, n), tf.pow(beta_2, n)
     rates = {scale: rate * scale for scale in dict.fromkeys(self._scales)}
     decays = {s: scaled * config.weight_decay for s, scaled in rates.items()}

@@ -14,6 +14,7 @@ from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.ops import control_flow_util
 
 from models import prng
+from models.blocks import gradients
 
 # Replicas are traced in threads of their own.
 _thread = threading.local()
@@ -78,7 +79,7 @@ class Recomputable(tf_keras.layers.Layer):
       values = [None if value is None else next(tensors) for value in flat]
       return call(*tf.nest.pack_sequence_as(inputs, values), **options)
 
-    @tf.custom_gradient
+    @gradients.custom_gradient
     def run(*tensors):
       y = compute(tensors)
 
@@ -93,11 +94,11 @@ class Recomputable(tf_keras.layers.Layer):
             y = compute(again)
           finally:
             _thread.recomputing = False
-        gradients = tape.gradient(
+        found = tape.gradient(
           y, [*again, *variables], d_y, unconnected_gradients='zero'
         )
-        of_inputs = gradients[: len(again)]
-        return (of_inputs, gradients[len(again) :]) if variables else of_inputs
+        of_inputs = found[: len(again)]
+        return (of_inputs, found[len(again) :]) if variables else of_inputs
 
       return y, gradient
 
