@@ -8,7 +8,7 @@ import tf_keras
 
 from configs import base
 from models import prng
-from models.blocks import layers, recompute, resnet, transformer
+from models.blocks import layers, norms, recompute, resnet, transformer
 
 
 class Encoded(NamedTuple):
@@ -63,9 +63,9 @@ class MergeBlock(recompute.Recomputable):
     super().__init__(**kwargs)
     self._factor = factor
     self.conv1 = layers.conv(channels, 1, name='conv1')
-    self.gn1 = layers.GroupNorm(channels, name='gn1')
+    self.gn1 = norms.GroupNorm(channels, name='gn1')
     self.conv2 = layers.conv(channels, 3, name='conv2')
-    self.gn2 = layers.GroupNorm(channels, name='gn2')
+    self.gn2 = norms.GroupNorm(channels, name='gn2')
 
   def call(self, coarse, fine=None):
     x = tf.nn.silu(self.gn1(self.conv1(coarse)))

@@ -14,7 +14,7 @@ import tf_keras
 
 from configs import base
 from models import image_encoder, prng
-from models.blocks import attention, decoder_layers, layers
+from models.blocks import attention, decoder_layers, layers, norms
 
 # Ways for the image to reach the decoder.
 CONDITIONING = ('concat', 'attention')
@@ -67,7 +67,7 @@ class MaskDecoder(tf_keras.layers.Layer):
       decoder.conv_in_kernel,
       [bits, features, bits * config.past_masks],
     )
-    self.gn_in = layers.GroupNorm(widths[0], name='gn_in')
+    self.gn_in = norms.GroupNorm(widths[0], name='gn_in')
     self.time_embedding = decoder_layers.TimeEmbedding(
       decoder.dim, decoder.time_scaling, name='time_embedding'
     )
@@ -96,7 +96,7 @@ class MaskDecoder(tf_keras.layers.Layer):
       layers.conv(widths[i + 1], 3, name=f'up_conv_{i + 1}')
       for i in range(last)
     ]
-    self.gn_out = layers.GroupNorm(widths[0], name='gn_out')
+    self.gn_out = norms.GroupNorm(widths[0], name='gn_out')
     self.conv_out = layers.conv(channels, 1, zero=True, name='conv_out')
 
   def build(self, _):

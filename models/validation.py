@@ -2,7 +2,7 @@
 
 from configs import base
 from models import image_encoder, losses, mask_decoder
-from models.blocks import layers
+from models.blocks import norms
 
 
 def check(config: base.Model) -> None:
@@ -56,12 +56,12 @@ def _check_norms(config: base.MaskDecoder) -> None:
   dim, widths = config.dim, [config.dim * m for m in config.channel_multipliers]
   # A norm's own width and the channels of its input: each level alone, joined
   # to its skips on the way up, and joined to the level below.
-  norms = [(w, w) for w in (*widths, *(2 * w for w in widths))]
+  normalized = [(w, w) for w in (*widths, *(2 * w for w in widths))]
   joined = zip(widths, [*widths[1:], config.transformer_dim], strict=True)
-  norms += [(a + b, a + b) for a, b in joined]
-  norms.append((config.transformer_dim, widths[-1]))
-  for width, channels in norms:
-    groups = layers.num_groups(width)
+  normalized += [(a + b, a + b) for a, b in joined]
+  normalized.append((config.transformer_dim, widths[-1]))
+  for width, channels in normalized:
+    groups = norms.num_groups(width)
     if channels % groups:
       raise ValueError(
         f'model.decoder: {channels} channels do not divide into the {groups} '

@@ -8,7 +8,7 @@ import tf_keras
 
 from configs import base
 from models import prng
-from models.blocks import layers, recompute, transformer
+from models.blocks import layers, norms, recompute, transformer
 
 
 class TimeEmbedding(tf_keras.layers.Layer):
@@ -36,11 +36,11 @@ class Block(recompute.Recomputable):
     self.conv_0 = layers.conv(channels, 3, name='conv_0')
     # Projects the time embedding. Stored checkpoints know it by this name.
     self.modulation = layers.dense(2 * channels, name='modulation')
-    self.gn_1 = layers.GroupNorm(channels, name='gn_1')
+    self.gn_1 = norms.GroupNorm(channels, name='gn_1')
     self.conv_1 = layers.conv(channels, 3, zero=True, name='conv_1')
 
   def build(self, shape):
-    self.gn_0 = layers.GroupNorm(shape[-1], name='gn_0')
+    self.gn_0 = norms.GroupNorm(shape[-1], name='gn_0')
     self.skip = (
       layers.conv(self._channels, 1, name='skip')
       if shape[-1] != self._channels
@@ -64,14 +64,14 @@ class Bottleneck(tf_keras.layers.Layer):
     dim = config.transformer_dim
     self._dim = dim
     # Both norms have the groups of the transformer's width.
-    self.gn_in = layers.GroupNorm(dim, name='gn_in')
+    self.gn_in = norms.GroupNorm(dim, name='gn_in')
     self.conv_in = layers.conv(dim, 1, name='conv_in')
     self.token = layers.dense(dim, name='token')
     self.transformer = [
       transformer.DecoderLayer(config, cross, name=f'transformer_{i}')
       for i in range(config.transformer_layers)
     ]
-    self.gn_out = layers.GroupNorm(dim, name='gn_out')
+    self.gn_out = norms.GroupNorm(dim, name='gn_out')
     self.conv_out = layers.conv(dim, 1, name='conv_out')
 
   def call(self, x, token, keys_values, rng: prng.Rng | None = None):

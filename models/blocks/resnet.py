@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base, choices
-from models.blocks import layers, recompute
+from models.blocks import norms, recompute
 
 
 class Depth(NamedTuple):
@@ -58,13 +58,11 @@ class Block(recompute.Recomputable):
     else:
       units = [(width, 3, strides), (out, 3, 1)]
     self.convs = [
-      layers.ConvBatchNorm(*unit, zero=i == len(units) - 1, name=f'convs_{i}')
+      norms.ConvBatchNorm(*unit, zero=i == len(units) - 1, name=f'convs_{i}')
       for i, unit in enumerate(units)
     ]
     self.shortcut = (
-      layers.ConvBatchNorm(out, 1, strides, name='shortcut')
-      if project
-      else None
+      norms.ConvBatchNorm(out, 1, strides, name='shortcut') if project else None
     )
 
   def call(self, x, training=False):
@@ -80,7 +78,7 @@ class ResNet(tf_keras.layers.Layer):
   def __init__(self, config: base.ResNet, **kwargs):
     super().__init__(**kwargs)
     depth, width = DEPTHS[config.depth], int(64 * config.width_multiplier)
-    self.stem = layers.ConvBatchNorm(width, 7, 2, name='stem')
+    self.stem = norms.ConvBatchNorm(width, 7, 2, name='stem')
     self.stages = [
       [
         Block(
