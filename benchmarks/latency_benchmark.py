@@ -15,6 +15,9 @@ from configs import loading
 from data import pipeline, registry
 from data.reading import byte_ranges
 
+_EXPERIMENT = flags.DEFINE_string(
+  'experiment', 'coco_panoptic', 'Whose pipeline: an experiment on COCO.'
+)
 _DIR = flags.DEFINE_string('dir', '', 'Folder of COCO.')
 _SPLIT = flags.DEFINE_string('split', 'val2017', 'Its split.')
 _MILLISECONDS = flags.DEFINE_float('milliseconds', 30.0, 'Before each read.')
@@ -38,7 +41,7 @@ def _delayed(read, seconds: float):
 
 def images_per_second(what: str, seconds: float) -> float:
   """Images a second of `training` or `evaluation`, for `seconds`."""
-  config = loading.load('coco_panoptic')
+  config = loading.load(_EXPERIMENT.value)
   config.data.dir = _DIR.value
   config.data.train_split = config.data.eval_split = _SPLIT.value
   config.training.batch_size = config.evaluation.batch_size = _IMAGES

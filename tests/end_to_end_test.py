@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -153,8 +154,8 @@ def _values(prefix):
   }
 
 
-@pytest.mark.slow
-def test_killed_run_ends_with_the_same_bits_as_a_whole_one(tmp_path):
+def _save_config(folder):
+  """Writes the experiment of the killed run; returns its path."""
   config = tiny.experiment(
     model__encoder__drop_path=0.1,
     model__encoder__drop_units=0.1,
@@ -165,14 +166,30 @@ def test_killed_run_ends_with_the_same_bits_as_a_whole_one(tmp_path):
     training__steps=6,
     training__checkpoint_every=2,
   )
-  loading.save(config, str(tmp_path))
-  config_file = tmp_path / 'experiment.yaml'
-  whole, cut = tmp_path / 'whole', tmp_path / 'cut'
-  alone = _start(whole, config_file, '--mode=train')
-  scorer = _start(whole, config_file, '--mode=continuous_eval', '--timeout=300')
+  loading.save(config, str(folder))
+  return folder / 'experiment.yaml'
+
+
+@pytest.fixture(scope='module')
+def killed_run(tmp_path_factory):
+  """The folder of a run that was killed at step 5; tests copy it."""
+  folder = tmp_path_factory.mktemp('killed')
+  config_file, cut = _save_config(folder), folder / 'cut'
   _finish(_start(cut, config_file, '--mode=train', kill_at=5), killed=True)
   assert (cut / 'ckpt-2.index').exists()
   assert not (cut / 'ckpt-6.index').exists()
+  return cut
+
+
+@pytest.mark.slow
+def test_killed_run_ends_with_the_same_bits_as_a_whole_one(
+  tmp_path, killed_run
+):
+  config_file = _save_config(tmp_path)
+  whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+  shutil.copytree(killed_run, cut)
+  alone = _start(whole, config_file, '--mode=train')
+  scorer = _start(whole, config_file, '--mode=continuous_eval', '--timeout=300')
   text = _finish(_start(cut, config_file, '--mode=train'))
   assert 'Resumed from' in text
   _finish(alone)
@@ -189,7 +206,7 @@ def test_killed_run_ends_with_the_same_bits_as_a_whole_one(tmp_path):
     np.testing.assert_array_equal(value, actual[key], key)
 
 
-def _start_workers(folder, config_file, **more):
+def _start_workers(folder, config_file):
   sockets = [socket.socket() for _ in range(2)]
   for item in sockets:
     item.bind(('localhost', 0))
@@ -206,25 +223,18 @@ def _start_workers(folder, config_file, **more):
         'cluster': {'worker': addresses},
         'task': {'type': 'worker', 'index': index},
       },
-      **more,
     )
     for index in range(2)
   ]
 
 
 @pytest.mark.slow
-def test_two_workers_are_killed_go_on_and_score_every_scene(tmp_path):
-  loading.save(
-    tiny.experiment(training__steps=6, training__checkpoint_every=2),
-    str(tmp_path),
-  )
-  config_file, folder = tmp_path / 'experiment.yaml', tmp_path / 'run'
-  for worker in _start_workers(folder, config_file, kill_at=5):
-    # One that outlives the other by a moment fails for want of it.
-    worker.communicate(timeout=500)
-    assert worker.returncode
-  assert tf.train.latest_checkpoint(str(folder))
-  assert not (folder / 'ckpt-6.index').exists()
+def test_two_workers_go_on_with_a_run_of_one_and_score_every_scene(
+  tmp_path, killed_run
+):
+  # `training.restart_test` kills workers.
+  config_file, folder = _save_config(tmp_path), tmp_path / 'run'
+  shutil.copytree(killed_run, folder)
   for worker in _start_workers(folder, config_file):
     assert 'Resumed from' in _finish(worker)
   (line,) = (folder / 'metrics.jsonl').read_text().splitlines()

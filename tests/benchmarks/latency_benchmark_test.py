@@ -8,7 +8,15 @@ from benchmarks import latency_benchmark
 def test_it_runs(tmp_path, capsys):
   trees.coco(tmp_path, count=8)
   with flagsaver.flagsaver():
-    flags.FLAGS(['x', f'--dir={tmp_path}', '--milliseconds=5', '--seconds=0.2'])
+    flags.FLAGS(
+      [
+        'x',
+        '--experiment=coco_panoptic_small',
+        f'--dir={tmp_path}',
+        '--milliseconds=5',
+        '--seconds=0.2',
+      ]
+    )
     latency_benchmark.main([])
   rows = capsys.readouterr().out.splitlines()
   assert rows[2].startswith('| training') and rows[3].startswith('| evaluation')
