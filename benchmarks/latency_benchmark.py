@@ -15,8 +15,8 @@ from configs import loading
 from data import pipeline, registry
 from data.reading import byte_ranges
 
-_EXPERIMENT = flags.DEFINE_string(
-  'experiment', 'coco_panoptic', 'Whose pipeline: an experiment on COCO.'
+_PIPELINE = flags.DEFINE_string(
+  'pipeline', 'coco_panoptic', 'An experiment on COCO.'
 )
 _DIR = flags.DEFINE_string('dir', '', 'Folder of COCO.')
 _SPLIT = flags.DEFINE_string('split', 'val2017', 'Its split.')
@@ -41,7 +41,7 @@ def _delayed(read, seconds: float):
 
 def images_per_second(what: str, seconds: float) -> float:
   """Images a second of `training` or `evaluation`, for `seconds`."""
-  config = loading.load(_EXPERIMENT.value)
+  config = loading.load(_PIPELINE.value)
   config.data.dir = _DIR.value
   config.data.train_split = config.data.eval_split = _SPLIT.value
   config.training.batch_size = config.evaluation.batch_size = _IMAGES

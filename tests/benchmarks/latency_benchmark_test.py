@@ -11,7 +11,7 @@ def test_it_runs(tmp_path, capsys):
     flags.FLAGS(
       [
         'x',
-        '--experiment=coco_panoptic_small',
+        '--pipeline=coco_panoptic_small',
         f'--dir={tmp_path}',
         '--milliseconds=5',
         '--seconds=0.2',
