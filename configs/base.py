@@ -73,6 +73,9 @@ class MaskDecoder(hyperparams.Config):
   head_dim: Count = 64
   dropout: Rate = 0.0
   time_scaling: float = 1e4  # Not stated in the paper.
+  # So many pixels, squared, are one for the network, which then computes masks
+  # of this multiple of its size.
+  stride: Count = 1
 
 
 @dataclasses.dataclass
@@ -104,10 +107,15 @@ class Model(hyperparams.Config):
   # Decoder pretraining: image features are zeros and there is no encoder.
   unconditional: bool = False
   # What the decoder predicts, which decides the training loss: 'softmax' (cross
-  # entropy on integers), 'sigmoid' (cross entropy on bits), 'x' or 'eps'
+  # entropy on integers), 'sigmoid' (cross entropy on bits), 'x', 'eps' or 'v'
   # (squared errors).
   parameterization: str = 'softmax'
   past_masks: CountOrZero = 0  # Earlier frames with given masks: 2 for video.
+  # The decoder is also given an estimate of x_0: in sampling, that of the step
+  # before (arXiv 2208.04202).
+  self_conditioning: bool = False
+  # The decoder takes x_t over its standard deviation (arXiv 2301.10972).
+  normalize_x_t: bool = False
   encoder: ImageEncoder = dataclasses.field(default_factory=ImageEncoder)
   decoder: MaskDecoder = dataclasses.field(default_factory=MaskDecoder)
 
@@ -117,6 +125,10 @@ class Loss(hyperparams.Config):
   """Algorithm 1."""
 
   weight_p: NotNegative = 0.2  # Exponent of the instance-size weight; 0: none.
+  # Share of the examples with an estimate, under `model.self_conditioning`.
+  self_conditioning_rate: Share = 0.5
+  # Times and noises drawn for each example, whose image is encoded once.
+  noise_draws: Count = 1
   schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
 
@@ -124,7 +136,7 @@ class Loss(hyperparams.Config):
 class Sampler(hyperparams.Config):
   """Algorithm 2."""
 
-  name: str = 'ddim'  # 'ddim', 'ddpm_large' or 'ddpm_small'.
+  name: str = 'ddim'  # 'ddim', 'ddpm_large', 'ddpm_small' or 'dpm_solver'.
   steps: Count = 20
   td: NotNegative = 0.0  # Asymmetric time interval.
   schedule: Schedule = dataclasses.field(default_factory=Schedule)

@@ -27,6 +27,7 @@ from models import load_report, published_names
 # Weights of a checkpoint: averaged or as trained.
 WEIGHTS = ('ema', 'online')
 _VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
+_CONV_IN = 'decoder/conv_in/kernel'
 
 
 def named_weights(model: tf_keras.Model) -> dict[str, tf.Variable]:
@@ -136,6 +137,7 @@ def load(
   published = published_names.from_paths(named)
   report = load_report.Report(prefix)
   used = set()
+  kept: list[int] | None = None
   for name, variable in named.items():
     averaged, online = _keys(name, published[name])
     candidates = averaged + online if weights == 'ema' else online
@@ -147,7 +149,7 @@ def load(
     theirs, ours = list(shapes[key]), variable.shape.as_list()
     if theirs == ours:
       report.loaded.append(name)
-    elif name == 'decoder/conv_in/kernel' and _extends(theirs, ours):
+    elif name == _CONV_IN and (kept := _extended(model, theirs, ours)):
       report.extended.append(name)
     else:
       report.mismatched.append(f'{name} (file {theirs}, model {ours})')
@@ -155,7 +157,10 @@ def load(
     if weights == 'ema' and key in online:
       report.online.append(name)
     value = _read(reader, prefix, key)
-    variable.assign(_zero_extended(value, variable.shape))
+    if name in report.extended:
+      smaller, value = value, np.zeros(ours, value.dtype)
+      value[:, :, kept] = smaller
+    variable.assign(value)
   report.unused.extend(sorted(_online_keys(shapes) - _online_keys(used)))
   if not report.loaded and not report.extended:
     names = load_report.summary(report.mismatched or report.missing)
@@ -235,17 +240,13 @@ def _online_keys(keys: Iterable[str]) -> set[str]:
   }
 
 
-def _extends(theirs: list[int], ours: list[int]) -> bool:
-  """Whether our kernel has more input channels, and differs in nothing else."""
-  return [*theirs[:2], ours[2], *theirs[3:]] == ours and theirs[2] < ours[2]
+def _extended(
+  model: tf_keras.Model, theirs: list[int], ours: list[int]
+) -> list[int] | None:
+  """The input channels of our first kernel that a file's kernel has.
 
-
-def _zero_extended(value: np.ndarray, shape: tf.TensorShape) -> np.ndarray:
-  """The value, padded at the end with zeros up to a shape.
-
-  The past masks are the last input channels of a video model; with zeros there
-  it computes exactly what the image model does.
+  None if the two differ in anything else.
   """
-  return np.pad(
-    value, [(0, n - m) for n, m in zip(shape, value.shape, strict=True)]
-  )
+  if [*theirs[:2], *theirs[3:]] != [*ours[:2], *ours[3:]]:
+    return None
+  return model.decoder.conv_in.channels_of(theirs[2])

@@ -111,7 +111,7 @@ def ddim_step(x_t, x_pred, gamma_now, gamma_next, b: float, **_) -> tf.Tensor:
 
 
 def ddpm_step(
-  x_t, x_pred, gamma_now, gamma_next, b: float, noise_fn, variance: str
+  x_t, x_pred, gamma_now, gamma_next, b: float, noise_fn, variance: str, **_
 ) -> tf.Tensor:
   """x at the next time by ancestral sampling (arXiv 2006.11239).
 
@@ -137,12 +137,50 @@ def ddpm_step(
   return mean + tf.sqrt(sigma2) * noise_fn()
 
 
+def dpm_solver_step(
+  x_t, x_pred, gamma_now, gamma_next, b: float, before, gamma_before, **_
+) -> tf.Tensor:
+  """x at the next time by DPM-Solver++ 2M (arXiv 2211.01095, Algorithm 2).
+
+  The line through two predictions is followed, where DDIM takes the last one
+  for the whole step; the first step is DDIM's.
+
+  Args:
+    x_t: x at the present time, `[B, h, w, c]`.
+    x_pred: The predicted x_0, clipped here to [-b, b].
+    gamma_now: gamma(t_now).
+    gamma_next: gamma(t_next).
+    b: Input scaling.
+    before: The prediction of the step before.
+    gamma_before: gamma(t_now) of the step before; in the first step gamma_now.
+
+  Returns:
+    x at t_next, `[B, h, w, c]`.
+  """
+
+  def half_log_snr(gamma):
+    return (tf.math.log(gamma) - tf.math.log(1 - gamma)) / 2
+
+  # At t = 0 the signal has no noise and its ratio to the noise no end.
+  gamma_next = tf.minimum(gamma_next, 1 - 1e-6)
+  now = half_log_snr(gamma_now)
+  step = half_log_snr(gamma_next) - now
+  step_before = now - half_log_snr(gamma_before)
+  x_pred = tf.clip_by_value(x_pred, -b, b)
+  change = x_pred - tf.clip_by_value(before, -b, b)
+  x_line = x_pred + tf.math.divide_no_nan(step, 2 * step_before) * change
+  noise_ratio = tf.sqrt((1 - gamma_next) / (1 - gamma_now))
+  signal = tf.sqrt(gamma_next) * -tf.math.expm1(-step)
+  return noise_ratio * x_t + signal * x_line
+
+
 # A step is called with x_t, x_pred, gamma_now and gamma_next, and with the
-# keywords b and noise_fn.
+# keywords b, noise_fn, before and gamma_before.
 SAMPLERS: dict[str, Callable[..., tf.Tensor]] = {
   'ddim': ddim_step,
   'ddpm_large': functools.partial(ddpm_step, variance='large'),
   'ddpm_small': functools.partial(ddpm_step, variance='small'),
+  'dpm_solver': dpm_solver_step,
 }
 
 
@@ -158,12 +196,13 @@ def sampling_times(steps: int, td: float) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def infer(
-  predict_x_0: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+  predict_x_0: Callable[..., tf.Tensor],
   noise: tf.Tensor,
   sampler: base.Sampler,
   b: float,
   noise_fn: Callable[[tf.Tensor], tf.Tensor] | None = None,
   trajectory: bool = False,
+  self_conditioning: bool = False,
 ) -> tf.Tensor:
   """Draws x_0 from noise (Algorithm 2).
 
@@ -176,6 +215,8 @@ def infer(
     b: Input scaling.
     noise_fn: Returns unit noise for a step's number; the DDPM samplers need it.
     trajectory: Whether to return the predictions of all steps (Figure 11).
+    self_conditioning: Whether `predict_x_0` takes the prediction of the step
+      before, too, clipped to [-b, b]; zeros at first.
 
   Returns:
     The last prediction of x_0, `[B, h, w, c]`; with `trajectory` all
@@ -184,7 +225,7 @@ def infer(
   Raises:
     ValueError: For an unknown sampler, or a DDPM sampler without `noise_fn`.
   """
-  ddim_or_ddpm_step = choices.choose(SAMPLERS, sampler.name, 'sampler')
+  sampler_step = choices.choose(SAMPLERS, sampler.name, 'sampler')
 
   def step_noise(i):
     if noise_fn is None:
@@ -197,17 +238,21 @@ def infer(
   gamma_next = gamma(t_next, sampler.schedule)
 
   def step(state, i):
-    x_t, _ = state
+    x_t, before = state
     # Predict x_0 from x_t.
-    x_pred = tf.ensure_shape(predict_x_0(x_t, i), noise.shape)
+    estimate = [tf.clip_by_value(before, -b, b)] if self_conditioning else []
+    x_pred = predict_x_0(x_t, i, *estimate)
+    x_pred = tf.ensure_shape(x_pred, noise.shape)
     # Estimate x at t_next.
-    x_t = ddim_or_ddpm_step(
+    x_t = sampler_step(
       x_t,
       x_pred,
       gamma_now[i],
       gamma_next[i],
       b=b,
       noise_fn=lambda: step_noise(i),
+      before=before,
+      gamma_before=gamma_now[tf.maximum(i - 1, 0)],
     )
     return x_t, x_pred
 

@@ -16,8 +16,8 @@ class Encoded(NamedTuple):
 
   Attributes:
     tokens: `[B, s, dim]`, for attention.
-    features: `[B, h, w, c]` at mask size, for concatenation; None where the
-      decoder does not concatenate.
+    features: `[B, h, w, c]` at mask size over the decoder's stride, for
+      concatenation; None where the decoder does not concatenate.
   """
 
   tokens: tf.Tensor
@@ -126,19 +126,21 @@ def backbone_levels(config: base.ImageEncoder) -> resnet.Levels:
 
 
 def merge_factor(config: base.Model) -> int:
-  """How many times as large as the finest level the mask is: 1, 2 or 4.
+  """How many times as fine as the finest level the decoder is: 1, 2 or 4.
 
   Raises:
     ValueError: Where the mask is of no such size.
   """
-  stride = backbone_levels(config.encoder).strides[0]
+  stride = backbone_levels(config.encoder).strides[0] / config.decoder.stride
   sizes = zip(config.mask_size, config.image_size, strict=True)
   factors = {stride * mask / image for mask, image in sizes}
   if len(factors) != 1 or not factors <= {1.0, 2.0, 4.0}:
+    fitting = [f / stride for f in (4, 2, 1) if f <= stride]
     raise ValueError(
       f'mask_size {tuple(config.mask_size)} does not fit image_size '
-      f'{tuple(config.image_size)}: choose the image size, half or a quarter '
-      'of it'
+      f'{tuple(config.image_size)} and a decoder of stride '
+      f'{config.decoder.stride}: choose {" or ".join(map(str, fitting))} of '
+      'the image size'
     )
   return int(factors.pop())
 

@@ -151,25 +151,45 @@ class Softmax:
   def loss(self, out, label_map, x_0, x_t, eps, gamma):
     return cross_entropy(self.logits(out), label_map)
 
-  def num_blocks(self, features: tf.Tensor) -> int:
-    """In how many blocks the loss of features `[B, h, w, c]` is computed."""
+  def num_blocks(self, features: tf.Tensor, pixels: int = 1) -> int:
+    """In how many blocks the loss of features `[B, h, w, c]` is computed.
+
+    Args:
+      features: Their shape counts.
+      pixels: Of the mask, for each of the features.
+    """
     batch, height, width, _ = features.shape
     if batch is None:  # A trace that is not trained with.
       return 1
-    pixels = batch * height * width
-    needed = math.ceil(pixels * self.channels / _MAX_LOGITS)
-    return next(n for n in range(needed, pixels + 1) if pixels % n == 0)
+    rows = batch * height * width
+    needed = math.ceil(rows * pixels * self.channels / _MAX_LOGITS)
+    return next(n for n in range(needed, rows + 1) if rows % n == 0)
 
   def loss_of_features(
-    self, features: tf.Tensor, head: tf_keras.layers.Conv2D, label_map
+    self, features: tf.Tensor, conv: tf_keras.layers.Conv2D, label_map
   ) -> tf.Tensor:
-    """The loss of the output `head(features)`, of a 1x1 convolution."""
-    count = self.num_blocks(features)
+    """The loss of an output that is a 1x1 convolution of features.
+
+    Args:
+      features: `[B, h / stride, w / stride, C]`.
+      conv: Its output has the channels of stride x stride pixels.
+      label_map: int32 `[B, h, w, 2]`.
+
+    Returns:
+      float32 `[B, h, w, 2]`.
+    """
+    stride = label_map.shape[1] // features.shape[1]
+    labels = layers.space_to_depth(label_map, stride)
+    count = self.num_blocks(features, stride**2)
     if count == 1:
-      return cross_entropy(self.logits(head(features)), label_map)
-    kernel = tf.cast(head.kernel[0, 0], features.dtype)
-    bias = tf.cast(head.bias, features.dtype)
-    return cross_entropy_in_blocks(features, kernel, bias, label_map, count)
+      out = conv(features)
+      logits = tf.reshape(out, [-1, *labels.shape[1:], 2**self.n])
+      loss = cross_entropy(logits, labels)
+    else:
+      kernel = tf.cast(conv.kernel[0, 0], features.dtype)
+      bias = tf.cast(conv.bias, features.dtype)
+      loss = cross_entropy_in_blocks(features, kernel, bias, labels, count)
+    return layers.depth_to_space(loss, stride)
 
 
 class _PerBit:
@@ -216,12 +236,28 @@ class Eps(_PerBit):
     return self.mean_of_groups((tf.cast(out, tf.float32) - eps) ** 2)
 
 
-Parameterization = Softmax | Sigmoid | X | Eps
+class V(_PerBit):
+  """Squared error of v = sqrt(gamma) eps - sqrt(1 - gamma) x_0.
+
+  Salimans and Ho, "Progressive distillation", arXiv 2202.00512.
+  """
+
+  def x_0(self, out, x_t, gamma):
+    v = tf.cast(out, tf.float32)
+    return tf.sqrt(gamma) * x_t - tf.sqrt(1 - gamma) * v
+
+  def loss(self, out, label_map, x_0, x_t, eps, gamma):
+    v = tf.sqrt(gamma) * eps - tf.sqrt(1 - gamma) * x_0
+    return self.mean_of_groups((tf.cast(out, tf.float32) - v) ** 2)
+
+
+Parameterization = Softmax | Sigmoid | X | Eps | V
 PARAMETERIZATIONS: dict[str, type[Parameterization]] = {
   'softmax': Softmax,
   'sigmoid': Sigmoid,
   'x': X,
   'eps': Eps,
+  'v': V,
 }
 
 

@@ -42,7 +42,8 @@ class ImageConditioning(NamedTuple):
   """The image and the past masks, projected for the layers that take them.
 
   Attributes:
-    conv_in: Their part of the first convolution with its bias, `[B, h, w, C]`.
+    conv_in: Their part of the first convolution with its bias,
+      `[B, h / stride, w / stride, C]`.
     keys_values: Keys and values of every cross attention; None without.
   """
 
@@ -60,12 +61,19 @@ class MaskDecoder(tf_keras.layers.Layer):
     self._token_dim = config.encoder.dim
     self._concat = 'concat' in config.conditioning
     widths = [decoder.dim * m for m in decoder.channel_multipliers]
-    bits = 2 * config.bits
-    features = image_encoder.feature_channels(config) if self._concat else 0
+    self._stride, self._normalize = decoder.stride, config.normalize_x_t
+    bits = 2 * config.bits * decoder.stride**2
     self.conv_in = decoder_layers.ConvIn(
       widths[0],
       decoder.conv_in_kernel,
-      [bits, features, bits * config.past_masks],
+      {
+        'x_t': bits,
+        'estimate': bits if config.self_conditioning else 0,
+        'features': image_encoder.feature_channels(config)
+        if self._concat
+        else 0,
+        'past': bits * config.past_masks,
+      },
     )
     self.gn_in = norms.GroupNorm(widths[0], name='gn_in')
     self.time_embedding = decoder_layers.TimeEmbedding(
@@ -97,7 +105,9 @@ class MaskDecoder(tf_keras.layers.Layer):
       for i in range(last)
     ]
     self.gn_out = norms.GroupNorm(widths[0], name='gn_out')
-    self.conv_out = layers.conv(channels, 1, zero=True, name='conv_out')
+    self.conv_out = layers.conv(
+      channels * decoder.stride**2, 1, zero=True, name='conv_out'
+    )
 
   def build(self, _):
     # It is used in parts and never called, so Keras does not do it. Under a
@@ -112,6 +122,7 @@ class MaskDecoder(tf_keras.layers.Layer):
     encoded: image_encoder.Encoded | None,
     past_bits=None,
     rng: prng.Rng | None = None,
+    estimate=None,
     head: bool = True,
   ):
     """The output for noisy bits.
@@ -123,13 +134,17 @@ class MaskDecoder(tf_keras.layers.Layer):
       past_bits: Analog bits of the past masks, oldest first,
         `[B, h, w, past_masks * 2 * n]`; None where the model has none.
       rng: Random numbers for dropout; None for no dropout.
+      estimate: An estimate of x_0, `[B, h, w, 2 * n]`, for a model with
+        self-conditioning; None stands for zeros.
       head: Whether to apply the last convolution, `conv_out`.
 
     Returns:
-      `[B, h, w, channels]`; without the head its input.
+      `[B, h, w, channels]`; without the head its input, at 1 / stride of that
+      size.
     """
     image = self.condition_on_image(encoded, past_bits, layers.batch_size(x_t))
-    return self._unet(x_t, self.condition_on_time(gamma), image, rng, head)
+    time = self.condition_on_time(gamma)
+    return self._unet(x_t, time, image, estimate, rng, head)
 
   def precompute(
     self,
@@ -137,7 +152,7 @@ class MaskDecoder(tf_keras.layers.Layer):
     encoded: image_encoder.Encoded | None,
     past_bits: tf.Tensor | None,
     batch: int | tf.Tensor,
-  ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+  ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Tensor]:
     """The network for known times and images.
 
     Args:
@@ -147,22 +162,30 @@ class MaskDecoder(tf_keras.layers.Layer):
       batch: B.
 
     Returns:
-      A function of x_t and the step's number i, which computes
-      `call(x_t, gammas[i], encoded, past_bits)`.
+      A function of x_t, the step's number i and an estimate of x_0, which
+      computes `call(x_t, gammas[i], encoded, past_bits, estimate=estimate)`.
     """
     image = self.condition_on_image(encoded, past_bits, batch)
     time = self.condition_on_time(gammas)
-    return lambda x_t, i: self._unet(x_t, time.at(i), image)
+    return lambda x_t, i, estimate=None: self._unet(
+      x_t, time.at(i), image, estimate
+    )
 
   def _unet(
     self,
     x_t,
     time: TimeConditioning,
     image: ImageConditioning,
+    estimate=None,
     rng: prng.Rng | None = None,
     head: bool = True,
   ):
-    x = self.gn_in(self.conv_in.part(x_t, 0) + image.conv_in)
+    if self._normalize:
+      x_t /= tf.math.reduce_std(x_t, [1, 2, 3], keepdims=True)
+    x = self._part(x_t, 'x_t') + image.conv_in
+    if estimate is not None and self.conv_in.inputs['estimate']:
+      x += self._part(estimate, 'estimate')
+    x = self.gn_in(x)
     skips = [x]
     for level, blocks in enumerate(self.down_blocks):
       for block in blocks:
@@ -179,7 +202,15 @@ class MaskDecoder(tf_keras.layers.Layer):
       if level:
         x = self.up_convs[level - 1](layers.upsample(x, 2))
     x = tf.nn.silu(self.gn_out(x))
-    return self.conv_out(x) if head else x
+    return self.head(x) if head else x
+
+  def head(self, x):
+    """The last convolution, of features `[B, h / stride, w / stride, C]`."""
+    return layers.depth_to_space(self.conv_out(x), self._stride)
+
+  def _part(self, x, name: str):
+    """The part of an input of the mask's size in the first convolution."""
+    return self.conv_in.part(layers.space_to_depth(x, self._stride), name)
 
   def condition_on_time(self, gamma: tf.Tensor) -> TimeConditioning:
     """Projects the time embeddings of gamma `[N]` for all layers."""
@@ -199,11 +230,12 @@ class MaskDecoder(tf_keras.layers.Layer):
   ) -> ImageConditioning:
     """Projects images and past masks for all layers; arguments as above."""
     bias = tf.cast(self.conv_in.bias, self.compute_dtype)
-    conv_in = tf.broadcast_to(bias, [batch, *self._mask_size, bias.shape[0]])
+    size = [side // self._stride for side in self._mask_size]
+    conv_in = tf.broadcast_to(bias, [batch, *size, bias.shape[0]])
     if self._concat and encoded is not None:
-      conv_in += self.conv_in.part(encoded.features, 1)
+      conv_in += self.conv_in.part(encoded.features, 'features')
     if past_bits is not None:
-      conv_in += self.conv_in.part(past_bits, 2)
+      conv_in += self._part(past_bits, 'past')
     if encoded is None:
       # One token of zeros gives what any number of them would.
       tokens = tf.zeros([batch, 1, self._token_dim], self.compute_dtype)

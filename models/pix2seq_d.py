@@ -4,7 +4,9 @@
 Panoptic Segmentation of Images and Videos" (arXiv 2210.06366).
 """
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -122,6 +124,7 @@ class Pix2SeqD(tf_keras.Model):
     gamma: tf.Tensor,
     past_masks: tf.Tensor | None = None,
     rng: prng.Rng | None = None,
+    estimate: tf.Tensor | None = None,
   ) -> tf.Tensor:
     """The decoder's output for noisy bits.
 
@@ -133,12 +136,14 @@ class Pix2SeqD(tf_keras.Model):
         `[B, h, w, 2 * past_masks]`; a map that does not exist is all void.
         None: all are void, or the model takes none.
       rng: Random numbers for dropout; None for no dropout.
+      estimate: An estimate of x_0 for a model with self-conditioning; None:
+        zeros.
 
     Returns:
       `[B, h, w, channels]`, of the meaning of `parameterization`.
     """
     past_bits = self._past_bits(past_masks, layers.batch_size(x_t))
-    return self.decoder(x_t, gamma, encoded, past_bits, rng)
+    return self.decoder(x_t, gamma, encoded, past_bits, rng, estimate)
 
   def loss(
     self,
@@ -161,8 +166,8 @@ class Pix2SeqD(tf_keras.Model):
         of its own seed.
       config: Exponent of the weights, and schedule.
       past_masks: As for `denoise`.
-      t: Times in [0, 1], float32 `[B]`; drawn where not given.
-      eps: Unit noise `[B, h, w, 2 * n]`; drawn where not given.
+      t: Times in [0, 1], float32 `[B * draws]`; drawn where not given.
+      eps: Unit noise `[B * draws, h, w, 2 * n]`; drawn where not given.
       training: Whether batch norm takes the batch's statistics, and dropout
         drops.
       compile_parts: Whether to compile all but the backbone with XLA. In the
@@ -187,6 +192,18 @@ class Pix2SeqD(tf_keras.Model):
     self, pyramid, label_map, seeds, config, past_masks, t, eps, training
   ):
     n, b = self.config.bits, self.config.input_scaling
+    encode = functools.partial(self._encode_pyramid, pyramid)
+    if config.noise_draws > 1:
+      encoded = encode(prng.Rng(seeds) if training else None)
+      encoded, label_map, past_masks, seeds = _repeat_rows(
+        (encoded, label_map, past_masks, seeds), config.noise_draws
+      )
+      draw = tf.range(layers.batch_size(seeds)) % config.noise_draws
+      seeds = prng.fold_in(seeds, draw)
+
+      def encode(rng):
+        return encoded
+
     rng = prng.Rng(seeds)
     # 1. The map as analog bits.
     x_0 = bits.to_analog(label_map, n, b)
@@ -198,15 +215,23 @@ class Pix2SeqD(tf_keras.Model):
     x_t = diffusion.add_noise(x_0, gamma_t, eps)
     # 3. The prediction, from the image and the noisy bits.
     dropout = rng if training else None
-    encoded = self._encode_pyramid(pyramid, dropout)
+    encoded = encode(dropout)
     past_bits = self._past_bits(past_masks, layers.batch_size(x_t))
-    features = self.decoder(x_t, gamma, encoded, past_bits, dropout, head=False)
+    denoise = functools.partial(self.decoder, x_t, gamma, encoded, past_bits)
+    estimate = None
+    if self.config.self_conditioning:
+      x_pred = self.parameterization.x_0(denoise(), x_t, gamma_t)
+      given = rng.scalar() < config.self_conditioning_rate
+      estimate = tf.where(given[:, None, None, None], x_pred, 0.0)
+      estimate = tf.stop_gradient(tf.clip_by_value(estimate, -b, b))
+    features = denoise(rng=dropout, estimate=estimate, head=False)
     # 4. The loss of every pixel's class and id.
-    head, meaning = self.decoder.conv_out, self.parameterization
+    decoder, meaning = self.decoder, self.parameterization
     if isinstance(meaning, losses.Softmax):
-      loss = meaning.loss_of_features(features, head, label_map)
+      loss = meaning.loss_of_features(features, decoder.conv_out, label_map)
     else:
-      loss = meaning.loss(head(features), label_map, x_0, x_t, eps, gamma_t)
+      out = decoder.head(features)
+      loss = meaning.loss(out, label_map, x_0, x_t, eps, gamma_t)
     # 5. More weight for small instances.
     if config.weight_p:
       ids = label_map[..., 1]
@@ -245,11 +270,19 @@ class Pix2SeqD(tf_keras.Model):
     past_bits = self._past_bits(past_masks, batch)
     denoise = self.decoder.precompute(gammas, encoded, past_bits, batch)
 
-    def predict_x_0(x_t, i):
-      return self.parameterization.x_0(denoise(x_t, i), x_t, gammas[i])
+    def predict_x_0(x_t, i, estimate=None):
+      out = denoise(x_t, i, estimate)
+      return self.parameterization.x_0(out, x_t, gammas[i])
 
-    b = self.config.input_scaling
-    return diffusion.infer(predict_x_0, noise, sampler, b, noise_fn, trajectory)
+    return diffusion.infer(
+      predict_x_0,
+      noise,
+      sampler,
+      self.config.input_scaling,
+      noise_fn,
+      trajectory,
+      self.config.self_conditioning,
+    )
 
   def decode(self, x_0: tf.Tensor) -> tf.Tensor:
     """The panoptic map of analog bits, clipped to known classes and ids.
@@ -273,3 +306,10 @@ class Pix2SeqD(tf_keras.Model):
     if past_masks is None:
       past_masks = tf.zeros([batch, *c.mask_size, 2 * c.past_masks], tf.int32)
     return bits.to_analog(past_masks, c.bits, c.input_scaling)
+
+
+def _repeat_rows(values: Any, count: int) -> Any:
+  """Every row of tensors `count` times, one after the other."""
+  return tf.nest.map_structure(
+    lambda x: None if x is None else tf.repeat(x, count, 0), values
+  )

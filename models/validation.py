@@ -41,7 +41,7 @@ def _check_sizes(config: base.Model) -> None:
   halvings = len(config.decoder.channel_multipliers) - 1
   for name, size, unit in (
     ('image_size', config.image_size, stride),
-    ('mask_size', config.mask_size, 2**halvings),
+    ('mask_size', config.mask_size, 2**halvings * config.decoder.stride),
   ):
     if len(size) != 2 or any(s <= 0 or s % unit for s in size):
       raise ValueError(

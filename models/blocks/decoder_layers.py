@@ -1,7 +1,7 @@
 """The layers of the mask decoder."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import tensorflow as tf
 import tf_keras
@@ -95,25 +95,51 @@ class ConvIn(tf_keras.layers.Layer):
   part of x_t changes at every step, the parts of image and past masks do not.
   """
 
-  def __init__(self, filters: int, kernel_size: int, inputs: Sequence[int]):
-    """Takes the channels of every input."""
+  def __init__(self, filters: int, kernel_size: int, inputs: Mapping[str, int]):
+    """Takes the channels of every input, in the order of the kernel."""
     super().__init__(name='conv_in')
     self._filters, self._kernel_size = filters, kernel_size
-    self._inputs = list(inputs)
+    self.inputs = dict(inputs)
 
   def build(self, _):
     k = self._kernel_size
     self.kernel = self.add_weight(
       'kernel',
-      [k, k, sum(self._inputs), self._filters],
+      [k, k, sum(self.inputs.values()), self._filters],
       initializer=layers.scaled_uniform(),
     )
     self.bias = self.add_weight('bias', [self._filters], initializer='zeros')
     self.built = True
 
-  def part(self, x: tf.Tensor, index: int) -> tf.Tensor:
-    """The part of the index-th input, without bias."""
-    first = sum(self._inputs[:index])
-    kernel = self.kernel[:, :, first : first + self._inputs[index]]
+  def part(self, x: tf.Tensor, name: str) -> tf.Tensor:
+    """The part of an input, without bias."""
+    channels = self.channels(name)
+    kernel = self.kernel[:, :, channels.start : channels.stop]
     kernel = tf.cast(kernel, self.compute_dtype)
     return tf.nn.conv2d(tf.cast(x, self.compute_dtype), kernel, 1, 'SAME')
+
+  def channels(self, name: str) -> range:
+    """The input channels of the kernel that belong to an input."""
+    names = list(self.inputs)
+    sizes = [self.inputs[other] for other in names[: names.index(name)]]
+    return range(sum(sizes), sum(sizes) + self.inputs[name])
+
+  def channels_of(self, count: int) -> list[int] | None:
+    """The input channels that a smaller kernel has; None if none fits.
+
+    It may lack the estimate, the past masks, or both. With zeros for these the
+    layer computes what the smaller one does.
+
+    Args:
+      count: The smaller kernel's input channels.
+    """
+    for lacking in (('past',), ('estimate',), ('estimate', 'past')):
+      kept = [
+        channel
+        for name in self.inputs
+        if name not in lacking
+        for channel in self.channels(name)
+      ]
+      if len(kept) == count < sum(self.inputs.values()):
+        return kept
+    return None

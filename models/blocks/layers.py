@@ -51,6 +51,36 @@ def upsample(x: tf.Tensor, factor: int) -> tf.Tensor:
   return tf.reshape(x, [-1, factor * height, factor * width, channels])
 
 
+def space_to_depth(x: tf.Tensor, size: int) -> tf.Tensor:
+  """Joins the channels of size x size pixels, row by row.
+
+  Args:
+    x: `[B, h, w, c]` of any type.
+    size: A divisor of h and w.
+
+  Returns:
+    `[B, h / size, w / size, size * size * c]`.
+  """
+  if size == 1:
+    return x
+  _, height, width, channels = x.shape
+  rows, columns = height // size, width // size
+  x = tf.reshape(x, [-1, rows, size, columns, size, channels])
+  x = tf.transpose(x, [0, 1, 3, 2, 4, 5])
+  return tf.reshape(x, [-1, rows, columns, size * size * channels])
+
+
+def depth_to_space(x: tf.Tensor, size: int) -> tf.Tensor:
+  """The inverse of `space_to_depth`."""
+  if size == 1:
+    return x
+  _, rows, columns, channels = x.shape
+  channels //= size * size
+  x = tf.reshape(x, [-1, rows, columns, size, size, channels])
+  x = tf.transpose(x, [0, 1, 3, 2, 4, 5])
+  return tf.reshape(x, [-1, rows * size, columns * size, channels])
+
+
 def conv(
   filters: int,
   kernel_size: int,
