@@ -6,7 +6,9 @@ name of a renamed field.
 
 import copy
 import difflib
+import functools
 import json
+import operator
 import os
 import re
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
@@ -29,6 +31,13 @@ from configs import (  # noqa: F401  Experiments register themselves.
 from panoptic import files
 
 _FILE = 'experiment.yaml'
+
+# Fields that were added: an experiment without them has their defaults.
+_ADDED = (
+  'model.decoder.stride',
+  'model.self_conditioning',
+  'model.normalize_x_t',
+)
 
 # Old names of fields and the new ones, within the same section.
 _RENAMED = {
@@ -157,7 +166,9 @@ def check_same_model(
   path = os.path.join(model_dir, _FILE)
   if not tf.io.gfile.exists(path):
     return
-  stored = dict(_flatten(_renamed(_read(path), _RENAMED, path)))
+  defaults = dict(_flatten(_plain(base.Experiment())))
+  stored = {field: defaults[field] for field in _ADDED}
+  stored |= dict(_flatten(_renamed(_read(path), _RENAMED, path)))
   current = dict(_flatten(_plain(config)))
   compared = ('model.', 'training.freeze_encoder') if resumes else ('model.',)
   differences = [
@@ -173,9 +184,20 @@ def check_same_model(
 
 
 def with_old_names(config: base.Experiment) -> Dict[str, Any]:
-  """Returns the experiment as nested dictionaries, with old names of fields."""
+  """Returns the experiment as nested dictionaries, as it was stored before.
+
+  Fields have their old names, and those that were added are left out where
+  they have their defaults.
+  """
   old_of_new = {new: old for old, new in _RENAMED.items()}
-  return _renamed(config.as_dict(), old_of_new, 'the experiment')
+  values = _renamed(config.as_dict(), old_of_new, 'the experiment')
+  defaults = dict(_flatten(base.Experiment().as_dict()))
+  for field in _ADDED:
+    *sections, name = field.split('.')
+    part = functools.reduce(operator.getitem, sections, values)
+    if part[name] == defaults[field]:
+      del part[name]
+  return values
 
 
 def _read(path: str) -> Dict[str, Any]:

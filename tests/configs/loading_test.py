@@ -153,3 +153,23 @@ def test_frozen_weights_must_stay_frozen_in_training(tmp_path):
   loading.check_same_model(config, str(tmp_path))
   with pytest.raises(ValueError, match='freeze_encoder is False there and Tru'):
     loading.check_same_model(config, str(tmp_path), resumes=True)
+
+
+def test_a_run_from_before_a_field_was_added(tmp_path):
+  config = base.Experiment()
+  loading.save(config, str(tmp_path))
+  path = tmp_path / 'experiment.yaml'
+  text = path.read_text()
+  assert '  self_conditioning: false\n' in text
+  path.write_text(text.replace('  self_conditioning: false\n', ''))
+  loading.check_same_model(config, str(tmp_path))
+  config.model.self_conditioning = True
+  with pytest.raises(ValueError, match='self_conditioning is False there'):
+    loading.check_same_model(config, str(tmp_path))
+
+
+def test_added_fields_are_told_where_they_are_used():
+  config = base.Experiment()
+  assert 'stride' not in loading.with_old_names(config)['model']['decoder']
+  config.model.decoder.stride = 2
+  assert loading.with_old_names(config)['model']['decoder']['stride'] == 2

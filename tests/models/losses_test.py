@@ -30,7 +30,13 @@ class _Case:
     if name == 'softmax':
       logits = 1e3 * np.eye(2**_N, dtype=np.float32)[self.label_map]
       return logits.reshape(2, 4, 5, -1)
-    return {'sigmoid': 1e3 * self.x_0, 'x': self.x_0, 'eps': self.eps}[name]
+    v = np.sqrt(_GAMMA) * self.eps - np.sqrt(1 - _GAMMA) * self.x_0
+    return {
+      'sigmoid': 1e3 * self.x_0,
+      'x': self.x_0,
+      'eps': self.eps,
+      'v': v,
+    }[name]
 
   def loss(self, parameterization, out):
     return parameterization.loss(
@@ -38,7 +44,7 @@ class _Case:
     )
 
 
-@pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps'])
+@pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps', 'v'])
 def test_perfect_output_is_read_as_x_0_at_no_loss(name):
   case = _Case()
   parameterization = losses.parameterization(name, _N, _B)
@@ -52,7 +58,7 @@ def test_perfect_output_is_read_as_x_0_at_no_loss(name):
   np.testing.assert_allclose(loss, np.zeros([2, 4, 5, 2]), atol=1e-6)
 
 
-@pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps'])
+@pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps', 'v'])
 def test_loss_is_its_formula(name):
   case = _Case()
   parameterization = losses.parameterization(name, _N, _B)
@@ -67,6 +73,7 @@ def test_loss_is_its_formula(name):
       'sigmoid': np.log1p(np.exp(-out * case.x_0 / _B)),
       'x': (out - case.x_0) ** 2,
       'eps': (out - case.eps) ** 2,
+      'v': (out - case.perfect('v')) ** 2,
     }[name]
     expected = per_bit.reshape(2, 4, 5, 2, _N).mean(-1)
   np.testing.assert_allclose(
@@ -74,7 +81,7 @@ def test_loss_is_its_formula(name):
   )
 
 
-@pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps'])
+@pytest.mark.parametrize('name', ['softmax', 'sigmoid', 'x', 'eps', 'v'])
 @pytest.mark.parametrize('size', [0.0, 1e4])
 def test_gradients_are_finite_at_any_output(name, size):
   case = _Case()
@@ -90,7 +97,7 @@ def test_gradients_are_finite_at_any_output(name, size):
 
 def test_half_precision_output_gives_a_float32_loss():
   case = _Case()
-  for name in ('softmax', 'sigmoid', 'x', 'eps'):
+  for name in losses.PARAMETERIZATIONS:
     parameterization = losses.parameterization(name, _N, _B)
     out = tf.zeros([2, 4, 5, parameterization.channels], tf.bfloat16)
     assert case.loss(parameterization, out).dtype == tf.float32
@@ -98,8 +105,8 @@ def test_half_precision_output_gives_a_float32_loss():
 
 
 def test_unknown_parameterization():
-  with pytest.raises(ValueError, match="unknown parameterization 'v'.*softmax"):
-    losses.parameterization('v', 8, 0.1)
+  with pytest.raises(ValueError, match="unknown parameterization 'w'.*softmax"):
+    losses.parameterization('w', 8, 0.1)
 
 
 @pytest.mark.parametrize('p', [0.2, 1.0])
