@@ -167,9 +167,11 @@ class MaskDecoder(tf_keras.layers.Layer):
     """
     image = self.condition_on_image(encoded, past_bits, batch)
     time = self.condition_on_time(gammas)
-    return lambda x_t, i, estimate=None: self._unet(
-      x_t, time.at(i), image, estimate
-    )
+
+    def denoise(x_t, i, estimate=None):
+      return self._unet(x_t, time.at(i), image, estimate)
+
+    return denoise
 
   def _unet(
     self,

@@ -4,7 +4,6 @@
 Panoptic Segmentation of Images and Videos" (arXiv 2210.06366).
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -192,18 +191,20 @@ class Pix2SeqD(tf_keras.Model):
     self, pyramid, label_map, seeds, config, past_masks, t, eps, training
   ):
     n, b = self.config.bits, self.config.input_scaling
-    encode = functools.partial(self._encode_pyramid, pyramid)
-    if config.noise_draws > 1:
-      encoded = encode(prng.Rng(seeds) if training else None)
+    encoded, draws = None, config.noise_draws
+    if draws > 1:  # The image is encoded once for all of them.
+      dropout = prng.Rng(seeds) if training else None
       encoded, label_map, past_masks, seeds = _repeat_rows(
-        (encoded, label_map, past_masks, seeds), config.noise_draws
+        (
+          self._encode_pyramid(pyramid, dropout),
+          label_map,
+          past_masks,
+          seeds,
+        ),
+        draws,
       )
-      draw = tf.range(layers.batch_size(seeds)) % config.noise_draws
-      seeds = prng.fold_in(seeds, draw)
-
-      def encode(rng):
-        return encoded
-
+      numbers = tf.range(layers.batch_size(seeds)) % draws
+      seeds = prng.fold_in(seeds, numbers)
     rng = prng.Rng(seeds)
     # 1. The map as analog bits.
     x_0 = bits.to_analog(label_map, n, b)
@@ -215,16 +216,17 @@ class Pix2SeqD(tf_keras.Model):
     x_t = diffusion.add_noise(x_0, gamma_t, eps)
     # 3. The prediction, from the image and the noisy bits.
     dropout = rng if training else None
-    encoded = encode(dropout)
+    if draws == 1:
+      encoded = self._encode_pyramid(pyramid, dropout)
     past_bits = self._past_bits(past_masks, layers.batch_size(x_t))
-    denoise = functools.partial(self.decoder, x_t, gamma, encoded, past_bits)
+    inputs = x_t, gamma, encoded, past_bits
     estimate = None
     if self.config.self_conditioning:
-      x_pred = self.parameterization.x_0(denoise(), x_t, gamma_t)
+      x_pred = self.parameterization.x_0(self.decoder(*inputs), x_t, gamma_t)
       given = rng.scalar() < config.self_conditioning_rate
       estimate = tf.where(given[:, None, None, None], x_pred, 0.0)
       estimate = tf.stop_gradient(tf.clip_by_value(estimate, -b, b))
-    features = denoise(rng=dropout, estimate=estimate, head=False)
+    features = self.decoder(*inputs, dropout, estimate, head=False)
     # 4. The loss of every pixel's class and id.
     decoder, meaning = self.decoder, self.parameterization
     if isinstance(meaning, losses.Softmax):
