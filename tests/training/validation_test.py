@@ -47,7 +47,7 @@ def test_validation(field, value, sentence):
   ('field', 'value', 'sentence'),
   [
     ('model.encoder.resnet.depth', 17, 'resnet.depth is 17; it must be one of'),
-    ('model.parameterization', 'v', "'softmax', 'sigmoid', 'x', 'eps'"),
+    ('model.parameterization', 'w', "'softmax', 'sigmoid', 'x', 'eps'"),
     ('model.image_size', (100, 256), 'image_size'),
     ('model.encoder.num_heads', 7, 'do not divide into 7 heads'),
   ],
