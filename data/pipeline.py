@@ -50,8 +50,8 @@ def train_dataset(
     input_context: The worker's place; None: the only one.
 
   Returns:
-    Batches of the worker's share b of the global batch: 'image' float32
-    `[b, H, W, 3]` in [0, 1]; 'label_map' int32 `[b, h, w, 2]`, class and
+    Batches of the worker's share b of the global batch: 'image' uint8
+    `[b, H, W, 3]`; 'label_map' int32 `[b, h, w, 2]`, class and
     instance id; 'seed' int64 `[b, 2]`, of the draws of the loss;
     'num_dropped_segments' int32 `[b]`, segments that are void because there
     were more of them than ids. With past masks also 'past_masks' int32
@@ -170,8 +170,8 @@ def eval_in_order(
     input_context: The worker's place; None: the only one.
 
   Returns:
-    Batches of the worker's share b of the global batch: 'image' float32
-    `[b, H, W, 3]` in [0, 1]; 'valid' bool `[b]`, False for filling up; 'index'
+    Batches of the worker's share b of the global batch: 'image' uint8
+    `[b, H, W, 3]`; 'valid' bool `[b]`, False for filling up; 'index'
     and 'image_id' int64 `[b]`, -1 where not valid; 'original_size' and
     'resized_size' int32 `[b, 2]`, the latter the part of H, W that is image;
     and the other arrays of the order.

@@ -36,7 +36,7 @@ def train_transform(
     config: The experiment.
 
   Returns:
-    image: float32 `[H, W, 3]` in [0, 1].
+    image: uint8 `[H, W, 3]`.
     label_maps: int32 `[P + 1, h, w, 2]`, of the past frames and of the example.
   """
   image_size, mask_size = config.model.image_size, config.model.mask_size
@@ -52,6 +52,7 @@ def train_transform(
   # 3. Flip, distort the colours, and pad.
   colors = color_jitter.draw(color_seed, augmentation.color_jitter)
   image = flip_distort_pad(image, crop_resize.crop, crop_resize.flip, colors)
+  image = to_bytes(image)
   # 4. Look up the labels under the pixels of the mask.
   label_maps = apply_segmentation(
     example, crop_resize, image_size, mask_size, past_frames
@@ -69,13 +70,13 @@ def eval_transform(
     image_size: (H, W).
 
   Returns:
-    image: float32 `[H, W, 3]` in [0, 1].
+    image: uint8 `[H, W, 3]`.
     resized_size: int32 `[2]`, rows and columns of it that are image.
   """
   crop_resize = geometry.fit(example.size, image_size)
   image = resize_and_crop(example, crop_resize, image_size)
   image = flip_distort_pad(image, crop_resize.crop, crop_resize.flip)
-  return image, crop_resize.resized
+  return to_bytes(image), crop_resize.resized
 
 
 def resize_and_crop(
@@ -139,6 +140,11 @@ def flip_distort_pad(
   if colors is not None:
     image = color_jitter.distort(image, colors, crop)
   return pad(image, crop)
+
+
+def to_bytes(image: tf.Tensor) -> tf.Tensor:
+  """float32 in [0, 1] to uint8, which travels to devices in a quarter."""
+  return tf.cast(tf.round(image * 255), tf.uint8)
 
 
 def pad(image: tf.Tensor, crop: tf.Tensor) -> tf.Tensor:

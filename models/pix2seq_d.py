@@ -27,8 +27,8 @@ from models.blocks import layers
 class Pix2SeqD(tf_keras.Model):
   """The network with its diffusion.
 
-  Sizes: images `[B, H, W, 3]` in [0, 1], panoptic maps int32 `[B, h, w, 2]`
-  (class, id), analog bits float32 `[B, h, w, 2 * n]`.
+  Sizes: images `[B, H, W, 3]`, uint8 or float in [0, 1]; panoptic maps int32
+  `[B, h, w, 2]` (class, id); analog bits float32 `[B, h, w, 2 * n]`.
   """
 
   def __init__(self, config: base.Model):
@@ -101,6 +101,8 @@ class Pix2SeqD(tf_keras.Model):
     """The feature maps of the backbone, the coarsest last."""
     if self.encoder is None:
       return None
+    if image.dtype == tf.uint8:
+      image = tf.cast(image, tf.float32) / 255
     learns = training and self.encoder.trainable
     return self.encoder.resnet(image, training=learns)
 

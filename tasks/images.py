@@ -176,7 +176,7 @@ class ImageTask:
 
     Args:
       model: From `build_model`.
-      batch: 'image' float32 `[b, H, W, 3]` in [0, 1], 'index' int64 `[b]`.
+      batch: 'image' uint8 `[b, H, W, 3]`, 'index' int64 `[b]`.
       state: From `initial_state`.
 
     Returns:
@@ -189,7 +189,7 @@ class ImageTask:
     """A batch for `predict_label_map` of one image, not of a data set.
 
     Args:
-      image: float32 `[H, W, 3]` in [0, 1].
+      image: uint8 `[H, W, 3]`.
       index: int64 scalar; in a clip, the number of the frame.
     """
     return {'image': image[tf.newaxis], 'index': index[tf.newaxis]}

@@ -117,7 +117,7 @@ def _drawn(
   example: Mapping[str, np.ndarray], classes: classes_lib.ClassTable
 ) -> list[np.ndarray]:
   """The image, the image under its segments, and the past masks."""
-  image = np.rint(example['image'] * 255).astype(np.uint8)
+  image = example['image']
   height, width = image.shape[:2]
   factor = max(1, -(-_SIDE // height))
   cells = [

@@ -59,7 +59,7 @@ class VideoTask(images.ImageTask):
 
     Args:
       model: From `build_model`.
-      batch: 'image' float32 `[b, H, W, 3]` in [0, 1]; 'sequence' and 'frame'
+      batch: 'image' uint8 `[b, H, W, 3]`; 'sequence' and 'frame'
         int64 `[b]`, of which the noise is a function; 'is_first_frame' and
         'valid' bool `[b]`.
       state: From the frame before, or from `initial_state`.

@@ -144,4 +144,6 @@ def test_eager_and_in_a_pipeline_are_the_same(
   eager = transform(image, label_map)
   (mapped,) = tf.data.Dataset.from_tensors((image, label_map)).map(transform)
   for a, b in zip(eager, mapped, strict=True):
-    np.testing.assert_allclose(a, b, atol=1e-5)
+    difference = np.abs(np.int64(a) - np.int64(b))
+    # A value half way between two bytes may go either way.
+    assert difference.max() <= 1 and np.mean(difference) < 0.01
