@@ -6,15 +6,18 @@ python -m data.check --dataset=kitti_step --dir=/path/to/kitti_step
 
 import sys
 
+import numpy as np
 from absl import app, flags
 
 from data import folder, registry, verify
-from data.reading import samples
+from data.reading import samples, split_content, split_index
 from panoptic import command_line
 
 
 def check(name: str, root: str, list_all: bool = False) -> verify.Checked:
   """Reads every file and prints the content of each split.
+
+  What is allowed but unusual is told on the error stream.
 
   Args:
     name: Of the data set.
@@ -26,22 +29,30 @@ def check(name: str, root: str, list_all: bool = False) -> verify.Checked:
       `list_all`, on the first error of folders or annotations.
   """
   spec = registry.get_files(name)
-  splits = {
-    split: listing.samples
-    for split, listing in folder.list_splits(spec, root).items()
-  }
+  listings = folder.list_splits(spec, root)
+  splits = {split: listing.samples for split, listing in listings.items()}
+  classes = folder.common_classes(listings, root) or spec.classes
   found = verify.check(
     splits, spec.encoding, spec.find_segments, skip_bad=list_all
   )
   for split, listed in splits.items():
-    crowds = [
-      segment.iscrowd
-      for sample in listed
-      for segment in found.segments.get(samples.key(split, sample), ())
-      if segment.category_id
-    ]
+    good = [s for s in listed if samples.key(split, s) in found.segments]
+    keys = [samples.key(split, sample) for sample in good]
+    sizes = np.array([found.sizes[key] for key in keys], np.int32)
+    ends, segments = split_index.flatten([found.segments[key] for key in keys])
+    if not found.bad:
+      split_content.require_segments(
+        segments, f'{split} of {root}', spec.no_segments_hint
+      )
     videos = len({sample.sequence for sample in listed if sample.sequence})
+    crowds = segments[segments[:, 1] > 0, 2].tolist()
     print(verify.summary(split, len(listed), videos, crowds))
+    if classes and good:
+      names = [sample.name for sample in good]
+      for line in split_content.warnings(
+        split, names, sizes, ends, segments, classes, spec.is_void_usual
+      ):
+        print(line, file=sys.stderr)
   return found
 
 

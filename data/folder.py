@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from data import verify
-from data.reading import index_file, paths, samples, split_index
+from data.reading import (
+  index_file,
+  paths,
+  result_names,
+  samples,
+  split_index,
+)
 from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
 from panoptic import maps
@@ -75,24 +81,51 @@ def list_splits(
   if not splits:
     raise FileNotFoundError(
       f'{root} has no {spec.tree.layout}: it must be the root of the official '
-      'files' + paths.nearby(root, spec.tree.is_root)
+      'files'
+      + (spec.tree.nearby(root) or paths.nearby(root, spec.tree.is_root))
     )
   return {
     split: _checked(spec.tree.list_split(root, split)) for split in splits
   }
 
 
-def _checked(listed: samples.Listing) -> samples.Listing:
-  """Raises ValueError if two samples have one name."""
-  images: dict[str, str] = {}
-  for sample in listed.samples:
-    if sample.name in images:
-      raise ValueError(
-        f'{images[sample.name]} and {sample.image} are one image by name, '
-        f'{sample.name}: remove one of them'
+def common_classes(
+  listings: Mapping[str, samples.Listing], root: str
+) -> classes_lib.ClassTable | None:
+  """The class table that a folder states itself, of its first split.
+
+  Args:
+    listings: Of `list_splits`.
+    root: The folder, for messages.
+
+  Returns:
+    The table; None where it is the data set's.
+
+  Raises:
+    ValueError: If a split has other classes than the first, in any order.
+  """
+  (first, listing), *others = listings.items()
+  classes = listing.classes
+  for split, other in others:
+    if classes and other.classes:
+      classes_lib.matched(
+        classes, other.classes, f'{first} of {root}', f'{split} of {root}'
       )
-    images[sample.name] = sample.image
-  return listed
+  return classes
+
+
+def _checked(listed: samples.Listing) -> samples.Listing:
+  """Gives samples the names of results; ValueError if two have the same."""
+  names = result_names.result_names(
+    [sample.name for sample in listed.samples],
+    lambda index: listed.samples[index].image,
+  )
+  return listed._replace(
+    samples=[
+      sample if sample.name == name else sample._replace(name=name)
+      for sample, name in zip(listed.samples, names, strict=True)
+    ]
+  )
 
 
 def _make(

@@ -19,10 +19,9 @@ from absl import app, flags
 
 from data import folder as folder_lib
 from data import registry, verify
-from data.reading import paths, samples
+from data.reading import paths, samples, split_content, split_index
 from data.reading import spec as spec_lib
 from data.tfds import records
-from panoptic import classes as classes_lib
 from panoptic import command_line, files
 
 
@@ -71,7 +70,7 @@ def _prepare_tree(
 ) -> None:
   listings = folder_lib.list_splits(spec, manual_dir)
   splits = {split: listing.samples for split, listing in listings.items()}
-  classes = _common_classes(listings, manual_dir)
+  classes = folder_lib.common_classes(listings, manual_dir)
   spec.records.check_tree(manual_dir)
   os.makedirs(data_dir, exist_ok=True)
   _require_room(splits, data_dir)
@@ -95,6 +94,10 @@ def _prepare_tree(
   for split, listed in packed.items():
     if not listed:
       raise ValueError(f'no image of {split} in {manual_dir} is good')
+    _, segments = split_index.flatten([s.segments or () for s in listed])
+    split_content.require_segments(
+      segments, f'{split} of {manual_dir}', spec.no_segments_hint
+    )
   _remove_leftovers(spec, data_dir)
   packing = spec_lib.Packing(manual_dir, packed, out, classes)
   _write(spec, packing, data_dir)
@@ -150,21 +153,6 @@ def with_whole_videos(
     for key, split, sample in samples.keyed(splits)
     if (split, sample.sequence) in videos
   )
-
-
-def _common_classes(
-  listings: Mapping[str, samples.Listing], folder: str
-) -> classes_lib.ClassTable | None:
-  """The class table of a folder, which its splits must share."""
-  tables = [(split, listing.classes) for split, listing in listings.items()]
-  (first, classes), *others = tables
-  for split, other in others:
-    if classes and other and classes.categories != other.categories:
-      raise ValueError(
-        f'the categories of {split} and {first} in {folder}/annotations '
-        'differ: give all splits the same'
-      )
-  return classes
 
 
 def _require_room(

@@ -1,9 +1,10 @@
 """Where the files of a data set lie: in a folder, or in TFDS records."""
 
+import dataclasses
 import os
 
 from data import folder
-from data.reading import paths, split_index
+from data.reading import paths, result_names, split_content, split_index
 from data.reading import spec as spec_lib
 from data.tfds import records
 from panoptic import files
@@ -27,7 +28,8 @@ def open_split(
   Raises:
     FileNotFoundError: If `root` holds neither, or files are missing.
     PermissionError: If some may not be read.
-    ValueError: If `root` holds both, or if the data are wrong.
+    ValueError: If `root` holds both, if the data are wrong, or if no image has
+      a segment.
   """
   if not root:
     raise ValueError(
@@ -35,9 +37,14 @@ def open_split(
     )
   if not files.is_remote(root):
     root = os.path.expanduser(root)
-  if (source or _find(spec, root)) == TFDS:
-    return records.open_split(spec, root, split)
-  return folder.open_split(spec, root, split)
+  is_packed = (source or _find(spec, root)) == TFDS
+  content = (records if is_packed else folder).open_split(spec, root, split)
+  split_content.require_segments(
+    content.segments, f'{split} of {root}', spec.no_segments_hint
+  )
+  # Records and old indices have the names of label files.
+  names = result_names.result_names(content.names, content.images.name)
+  return dataclasses.replace(content, names=tuple(names))
 
 
 def _find(spec: spec_lib.FileSpec, root: str) -> str:
@@ -59,7 +66,8 @@ def _find(spec: spec_lib.FileSpec, root: str) -> str:
     )
   raise FileNotFoundError(
     f'{root} holds neither {_expected(spec, "nor")}: set data.dir to the '
-    'folder of the one or the other' + paths.nearby(root, spec.tree.is_root)
+    'folder of the one or the other'
+    + (spec.tree.nearby(root) or paths.nearby(root, spec.tree.is_root))
   )
 
 

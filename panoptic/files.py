@@ -132,7 +132,9 @@ def replace_when_written(path: str | os.PathLike) -> Iterator[str]:
   An exception removes the temporary file, and an earlier file stays as it was.
   Several processes may write the same file; the last one stays.
   """
-  temporary = f'{os.fspath(path)}.{uuid.uuid4().hex}.tmp'
+  folder, name = os.path.split(path)
+  # The name itself may be as long as the file system allows.
+  temporary = os.path.join(folder, f'{name[:50]}.{uuid.uuid4().hex}.tmp')
   try:
     yield temporary
     replace(temporary, os.fspath(path))

@@ -1,6 +1,7 @@
 """A look at the examples of training: `--mode=inspect`."""
 
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from PIL import Image
 
 from configs import base
 from data import pipeline, registry
+from data.reading import file_dataset, split_content, split_index
 from panoptic import classes as classes_lib
 from panoptic import decode, draw, png
 
@@ -36,7 +38,10 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
     raise ValueError('--mode=inspect needs --output, a folder to write')
   if count < 1:
     raise ValueError(f'--num_examples is {count}; it must be at least 1')
-  dataset = registry.create(config.data, config.data.train_split)
+  split = config.data.train_split
+  dataset = registry.create(config.data, split)
+  if isinstance(dataset, file_dataset.FileDataset):
+    _warn(dataset.content, split, config.data.name)
   start = time.monotonic()
   batches = pipeline.train_dataset(dataset, config).unbatch().take(count)
   examples = list(batches.as_numpy_iterator())
@@ -50,6 +55,20 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
   png.save(path, Image.fromarray(draw.grid(rows)))
   print(describe(statistics(examples, dataset.classes)))
   print(f'{path}: {len(examples)} examples, made in {seconds:.1f} s')
+
+
+def _warn(content: split_index.SplitIndex, split: str, name: str) -> None:
+  """Prints what is unusual in a whole split to the error stream."""
+  for line in split_content.warnings(
+    split,
+    content.names,
+    content.sizes,
+    content.splits,
+    content.segments,
+    content.classes,
+    registry.get_files(name).is_void_usual,
+  ):
+    print(line, file=sys.stderr)
 
 
 def statistics(

@@ -25,6 +25,17 @@ def png(path, pixels):
   Image.fromarray(pixels).save(path)
 
 
+def change_labels(path, change):
+  """Changes the pixels of a label file, not how it holds them."""
+  with Image.open(path) as image:
+    pixels, palette = np.array(image), image.getpalette()
+  changed = Image.fromarray(change(pixels))
+  if palette:
+    changed = changed.convert('P')
+    changed.putpalette(palette)
+  changed.save(path)
+
+
 def rgb(ids):
   """Segment ids `[h, w]` as COCO's colours."""
   return np.stack([ids % 256, ids // 256 % 256, ids // 65536], -1).astype(

@@ -1,9 +1,10 @@
-"""The JSON file of COCO panoptic: read, and checked for all that is needed.
+"""The JSON files of COCO: read, and checked for all that is needed.
 
 https://cocodataset.org/#format-data
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,11 @@ _KEYS = {
   'images': ('id', 'file_name', 'height', 'width'),
   'annotations': ('image_id', 'file_name', 'segments_info'),
   'categories': ('id', 'name', 'isthing'),
+}
+_INSTANCE_KEYS = {
+  'images': _KEYS['images'],
+  'annotations': ('image_id', 'category_id', 'segmentation'),
+  'categories': ('id', 'name'),
 }
 # The least and the most of each number, so that int64 is never exceeded.
 _NUMBERS = {
@@ -36,26 +42,25 @@ _TEXTS = ('file_name', 'name')
 
 
 def read_json(path: str) -> Mapping[str, list[Mapping[str, Any]]]:
-  """Reads the file and checks that everything needed is there.
+  """Reads a panoptic file and checks that everything needed is there.
 
   Raises:
     PermissionError: If it may not be read.
     ValueError: If something is missing or of the wrong kind.
   """
-  try:
-    content = json.loads(paths.read_text(path))
-  except ValueError as error:
-    raise ValueError(f'{path} is not JSON: {error}') from error
-  for section, keys in _KEYS.items():
-    if not isinstance(content, dict) or section not in content:
-      raise ValueError(
-        f'{path} has no {section!r}: it must be a panoptic file of COCO'
+  content = _load(path)
+  if _is_of_instances(content):
+    folder, name = os.path.split(path)
+    renamed = name.replace('panoptic', 'instances', 1)
+    split = name.removeprefix('panoptic_').removesuffix('.json')
+    raise ValueError(
+      f"{path} is in COCO's format of instances, without segments_info: rename "
+      f'it to {renamed}, and convert it by '
+      + conversion(
+        os.path.join(folder, renamed), os.path.dirname(folder), split
       )
-    _check_list(content[section], f'{path}: {section!r}')
-    for entry in content[section]:
-      _check_keys(
-        entry, keys, f'{path}: an entry of {section!r}', _IDS.get(section)
-      )
+    )
+  _check_sections(content, _KEYS, path, 'a panoptic file of COCO')
   for annotation in content['annotations']:
     where = f'{path}: a segment of image {annotation["image_id"]}'
     _check_list(
@@ -64,10 +69,101 @@ def read_json(path: str) -> Mapping[str, list[Mapping[str, Any]]]:
     )
     for segment in annotation['segments_info']:
       _check_keys(segment, maps.Segment._fields, where, _IDS['segments'])
-  for image in content['images']:
-    if 'sequence' in image:
-      _check_keys(image, ('frame',), f'{path}: image {image["id"]}')
+  _check_sequences(content['images'], path)
   return content
+
+
+def read_instances(path: str) -> Mapping[str, list[Mapping[str, Any]]]:
+  """Reads a file of instances; `segmentation` is not checked.
+
+  Raises:
+    PermissionError: If it may not be read.
+    ValueError: If something is missing or of the wrong kind.
+  """
+  content = _load(path)
+  kind = "a file of COCO's instances, with polygons or RLE"
+  _check_sections(content, _INSTANCE_KEYS, path, kind)
+  for annotation in content['annotations']:
+    if 'iscrowd' in annotation:
+      where = f'{path}: an annotation of image {annotation["image_id"]}'
+      _check_keys(annotation, ('iscrowd',), where)
+  return content
+
+
+def conversion(instances: str, folder: str, split: str) -> str:
+  """The command that makes a panoptic file of one of instances."""
+  return (
+    f'python -m data.instances_to_panoptic --instances={instances} '
+    f'--dir={folder} --split={split}'
+  )
+
+
+def _load(path: str) -> Any:
+  try:
+    return json.loads(paths.read_text(path))
+  except ValueError as error:
+    raise ValueError(f'{path} is not JSON: {error}') from error
+
+
+def _is_of_instances(content: Any) -> bool:
+  """Whether the first annotation is one object, not all of an image."""
+  annotations = isinstance(content, dict) and content.get('annotations')
+  if not isinstance(annotations, list) or not annotations:
+    return False
+  first = annotations[0]
+  return (
+    isinstance(first, dict)
+    and 'segments_info' not in first
+    and bool({'segmentation', 'bbox'} & first.keys())
+  )
+
+
+def _check_sections(
+  content: Any, needed: Mapping[str, Sequence[str]], path: str, kind: str
+) -> None:
+  """Checks that all sections are lists of entries with the keys needed."""
+  for section, keys in needed.items():
+    if not isinstance(content, dict) or section not in content:
+      raise ValueError(f'{path} has no {section!r}: it must be {kind}')
+    _check_list(content[section], f'{path}: {section!r}')
+    for entry in content[section]:
+      _check_keys(
+        entry, keys, f'{path}: an entry of {section!r}', _IDS.get(section)
+      )
+
+
+def sequence_of(image: Mapping[str, Any]) -> str:
+  """The video of an image; '' if it is of none."""
+  sequence = image.get('sequence')
+  return '' if sequence is None else str(sequence)
+
+
+def frame_of(image: Mapping[str, Any]) -> int:
+  """The number of a frame in its video."""
+  frame = image.get('frame')
+  return frame if isinstance(frame, int) else 0
+
+
+def _check_sequences(images: Sequence[Mapping[str, Any]], path: str) -> None:
+  """Checks the frames of videos, whose names are texts or numbers."""
+  values: dict[str, Any] = {}
+  for image in images:
+    sequence = image.get('sequence')
+    if sequence is None:
+      continue
+    where = f'{path}: image {image["id"]}'
+    if isinstance(sequence, bool) or not isinstance(sequence, (str, int)):
+      raise ValueError(
+        f"{where} has {sequence!r} for its 'sequence': write the video's name, "
+        'in quotes, or its number'
+      )
+    other = values.setdefault(str(sequence), sequence)
+    if other != sequence:
+      raise ValueError(
+        f"{where} has {sequence!r} for its 'sequence', but another has "
+        f'{other!r}: write it in one way, or give two videos two names'
+      )
+    _check_keys(image, ('frame',), where)
 
 
 def _check_list(value: Any, where: str) -> None:
@@ -160,7 +256,7 @@ def match(content) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
 
   def order(key):
     image = images[key]
-    return str(image.get('sequence', '')), image.get('frame', 0), key
+    return sequence_of(image), frame_of(image), key
 
   return [
     (images[key], annotations[key]) for key in sorted(annotations, key=order)

@@ -103,8 +103,8 @@ def _require_coco(names: Sequence[str], folder: str) -> None:
   """Checks the names of categories, since TFDS keeps their positions alone."""
   if list(names) != [category.name for category in _CLASSES.categories]:
     raise ValueError(
-      f"{folder} has other categories than COCO's 133: prepare it as a set of "
-      'your own with --dataset=panoptic_folder'
+      f"{folder} has other categories than COCO's 133, or another order of "
+      'them: prepare it as a set of your own with --dataset=panoptic_folder'
     )
 
 

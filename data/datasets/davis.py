@@ -162,6 +162,9 @@ SPEC = spec.FileSpec(
   classes=class_table(),
   encoding=png.DAVIS,
   find_segments=find_segments,
+  is_void_usual=True,
+  no_segments_hint='masks of 0 and 255 are those of DAVIS 2016, of one object, '
+  'but 255 is void in DAVIS 2017: write the object as 1',
   tree=spec.Tree(_LAYOUT, _is_root, lambda folder: _SPLITS, list_split),
   records=spec.Records(
     os.path.join('davis', '480p'),

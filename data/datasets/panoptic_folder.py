@@ -36,12 +36,41 @@ def annotation(folder: str, split: str) -> str:
     return files.exists(os.path.join(place, f'{name}.json'))
 
   for needed in (folder, path, os.path.join(folder, split), labels):
+    of_instances = instances_nearby(folder, split) if needed == path else ''
     paths.require(
       needed,
       'data.dir and the split must point at COCO panoptic as it is downloaded, '
-      'with the PNG files unpacked' + paths.nearby(folder, is_root),
+      'with the PNG files unpacked'
+      + (of_instances or paths.nearby(folder, is_root)),
     )
   return path
+
+
+def instances_nearby(folder: str, split: str = '') -> str:
+  """Says how to convert COCO's instances that lie in a folder, else ''.
+
+  Args:
+    folder: The root of a data set.
+    split: The one that is looked for; '': any.
+  """
+  found: dict[str, str] = {}
+  for name in paths.folders(folder) if files.is_folder(folder) else ():
+    place = os.path.join(folder, name)
+    exported = os.path.join(place, '_annotations.coco.json')
+    if name == 'annotations':
+      for file in paths.listing(place):
+        if file.startswith('instances_') and file.endswith('.json'):
+          of_split = file.removeprefix('instances_').removesuffix('.json')
+          found[of_split] = os.path.join(place, file)
+    elif files.exists(exported):
+      found.setdefault(name, exported)
+  for of_split, path in found.items():
+    if split in ('', of_split):
+      return (
+        f"; {path} is in COCO's format of instances: convert it by "
+        + coco_json.conversion(path, folder, of_split)
+      )
+  return ''
 
 
 def splits(folder: str) -> list[str]:
@@ -76,8 +105,8 @@ def list_split(folder: str, split: str) -> samples.Listing:
         image=os.path.join(folder, split, image['file_name']),
         labels=os.path.join(path[: -len('.json')], labels['file_name']),
         image_id=image['id'],
-        sequence=str(image.get('sequence', '')),
-        frame=image.get('frame', 0),
+        sequence=coco_json.sequence_of(image),
+        frame=coco_json.frame_of(image),
         size=(image['height'], image['width']),
         segments=_segments(labels),
       )
@@ -131,6 +160,7 @@ TREE = spec.Tree(
   splits=splits,
   list_split=list_split,
   annotation=annotation,
+  nearby=instances_nearby,
 )
 
 SPEC = spec.FileSpec(

@@ -74,6 +74,11 @@ class FileDataset:
     self._images = byte_ranges.Reader(content.images, cache)
     self._labels = byte_ranges.Reader(content.labels, cache)
 
+  @property
+  def content(self) -> split_index.SplitIndex:
+    """The split."""
+    return self._content
+
   def load(
     self, indices: tf.Tensor, past_frames: Sequence[int] = ()
   ) -> tf.Tensor:

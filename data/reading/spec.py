@@ -102,6 +102,8 @@ class Tree(NamedTuple):
     annotation: The path of the file that states all segments and sizes of a
       split. Raises FileNotFoundError if a part of the tree is missing. None:
       the label files themselves say the segments.
+    nearby: A clause on what lies in a folder that is no root, if it can be made
+      one; '' if nothing.
   """
 
   layout: str
@@ -109,6 +111,7 @@ class Tree(NamedTuple):
   splits: Callable[[str], Sequence[str]]
   list_split: Callable[[str, str], samples.Listing]
   annotation: Callable[[str, str], str] | None = None
+  nearby: Callable[[str], str] = lambda folder: ''
 
 
 class Records(NamedTuple):
@@ -167,12 +170,17 @@ class FileSpec(DatasetSpec):
     records: Its TFDS records.
     find_segments: Finds the segments of a label PNG; None: annotations state
       them.
+    is_void_usual: Whether most pixels may be void, as where the background has
+      no class.
+    no_segments_hint: How to mend a split without a segment, for the message.
   """
 
   encoding: png.Encoding
   tree: Tree
   records: Records
   find_segments: samples.Finder | None = None
+  is_void_usual: bool = False
+  no_segments_hint: str = 'label some pixels with a class'
 
   def read_labels(self, path: str | os.PathLike) -> maps.PanopticMap:
     """Reads a label PNG that says its segments itself.

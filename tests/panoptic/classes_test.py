@@ -54,7 +54,10 @@ def test_tables_match_in_any_order_and_color():
   [
     ([_CAT._replace(id=8), _SKY], "id 7, 'cat' .a thing., is missing; id 8"),
     ([_CAT._replace(name='dog'), _SKY], "id 7 is 'dog' .* instead of 'cat'"),
-    ([_CAT, _SKY._replace(isthing=True)], 'a thing. instead of .*stuff'),
+    (
+      [_CAT, _SKY._replace(isthing=True)],
+      "id 200 is 'sky' .a thing. instead of 'sky' .stuff.",
+    ),
     ([_CAT], "id 200, 'sky' .stuff., is missing"),
     ([_CAT, _SKY, _CAT._replace(id=1)], "id 1, 'cat' .a thing., is new"),
     ([], "id 7, 'cat' .a thing., is missing; id 200"),

@@ -3,13 +3,15 @@
 Each error has one sentence that names the fix.
 """
 
+import re
+
 import corrupt
 import numpy as np
 import pytest
 import trees
 from PIL import Image
 
-from data import check
+from data import check, prepare
 
 IMAGE = 'val2017/000000000020.jpg'
 LABELS = 'annotations/panoptic_val2017/000000000020.png'
@@ -193,6 +195,20 @@ _VIDEO = {
     lambda c: c['images'][1].pop('frame'),
     "image 20 has no 'frame'",
   ),
+  'a number and a text': (
+    lambda c: [
+      image.update(sequence=sequence)
+      for image, sequence in zip(c['images'], (1, 1, '1'), strict=True)
+    ],
+    "image 30 has '1' for its 'sequence', but another has 1: write it in one",
+  ),
+  **{
+    f'{value} for a name': (
+      lambda c, value=value: c['images'][1].update(sequence=value),
+      f"image 20 has {re.escape(repr(value))} for its 'sequence': write the",
+    )
+    for value in (1.0, True, ['v0'], {})
+  },
 }
 
 
@@ -204,6 +220,134 @@ def test_videos_in_cocos_format(tmp_path, name):
   _edit(change)(tmp_path)
   with pytest.raises(ValueError, match=sentence):
     check.check('panoptic_folder', str(tmp_path))
+
+
+def test_videos_may_have_numbers_for_names(tmp_path):
+  trees.coco(tmp_path, count=3, videos=True)
+  _edit(lambda c: [i.update(sequence=7) for i in c['images']])(tmp_path)
+  assert trees.opened(tmp_path).sequences == {'7': range(3)}
+
+
+def test_null_is_no_sequence(tmp_path):
+  trees.coco(tmp_path)
+  _edit(lambda c: [i.update(sequence=None, frame=None) for i in c['images']])(
+    tmp_path
+  )
+  assert trees.opened(tmp_path).sequences == {}
+
+
+# Whether the splits must then be refused, and why.
+_OTHER_CATEGORIES = {
+  'another order': (lambda c: c.reverse(), ''),
+  'another color': (lambda c: c[0].update(color=[1, 2, 3]), ''),
+  'another name': (
+    lambda c: c[0].update(name='man'),
+    r"id 1 is 'man' \(a thing\) instead of 'person' \(a thing\)",
+  ),
+  'stuff for a thing': (
+    lambda c: c[0].update(isthing=0),
+    r"id 1 is 'person' \(stuff\) instead of 'person' \(a thing\)",
+  ),
+  'one more': (
+    lambda c: c.append({'id': 5, 'name': 'sea', 'isthing': 0}),
+    r"id 5, 'sea' \(stuff\), is new",
+  ),
+}
+
+
+@pytest.mark.parametrize('command', ['check', 'prepare'])
+@pytest.mark.parametrize('name', _OTHER_CATEGORIES)
+def test_splits_share_their_classes_in_any_order(
+  tmp_path, monkeypatch, name, command
+):
+  change, difference = _OTHER_CATEGORIES[name]
+  root = str(tmp_path / 'mine')
+  for split in ('train', 'val'):
+    trees.coco(tmp_path / 'mine', split)
+  corrupt.edit(
+    'annotations/panoptic_val.json', lambda c: change(c['categories'])
+  )(tmp_path / 'mine')
+  written = []
+  monkeypatch.setattr(prepare, '_write', lambda *args: written.append(args))
+  monkeypatch.setattr(prepare, '_summarize', lambda spec, data_dir: '')
+
+  def run():
+    if command == 'check':
+      check.check('panoptic_folder', root)
+    else:
+      prepare.prepare('panoptic_folder', root, str(tmp_path / 'packed'))
+      ((_, packing, _),) = written
+      assert [c.id for c in packing.classes.categories] == [1, 187]
+
+  if not difference:
+    return run()
+  with pytest.raises(
+    ValueError, match=f'val of .*train of .*{difference}: give'
+  ):
+    run()
+  assert not written
+
+
+_NO_SEGMENT = {
+  'no entry': lambda a: a.update(segments_info=[]),
+  'crowds alone': lambda a: [s.update(iscrowd=1) for s in a['segments_info']],
+}
+
+
+@pytest.mark.parametrize('name', _NO_SEGMENT)
+def test_a_split_without_a_segment_is_refused(tmp_path, name):
+  trees.coco(tmp_path)
+  _edit(lambda c: [_NO_SEGMENT[name](a) for a in c['annotations']])(tmp_path)
+  if name == 'no entry':
+    for path in tmp_path.glob('annotations/**/*.png'):
+      trees.png(path, np.zeros([24, 40, 3], np.uint8))
+  sentence = f'val2017 of {tmp_path} has no segment: all its pixels are void'
+  with pytest.raises(ValueError, match=sentence):
+    check.check('panoptic_folder', str(tmp_path))
+  with pytest.raises(ValueError, match=sentence):
+    prepare.prepare('panoptic_folder', str(tmp_path), str(tmp_path / 'packed'))
+  with pytest.raises(ValueError, match=sentence):
+    trees.opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+  ('given', 'name'),
+  [
+    ('deep/er.png', 'deep/er.png'),
+    ('../panoptic_val2017/x.png', 'panoptic_val2017/x.png'),
+    ('first.PNG', 'first.png'),
+  ],
+)
+def test_names_of_results_are_decided_when_a_folder_is_listed(
+  tmp_path, given, name
+):
+  trees.coco(tmp_path)
+  labels = tmp_path / 'annotations/panoptic_val2017'
+  (labels / given).parent.mkdir(exist_ok=True)
+  (tmp_path / LABELS).rename(labels / given)
+  _edit(lambda c: c['annotations'][1].update(file_name=given))(tmp_path)
+  check.check('panoptic_folder', str(tmp_path))
+  assert trees.opened(tmp_path).file_name(20) == name
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+  trees.coco(tmp_path)
+  twin = f'../panoptic_val2017/{LABELS[-16:]}'.replace('20.png', '10.png')
+  (tmp_path / 'annotations/panoptic_val2017/panoptic_val2017').mkdir()
+  (tmp_path / LABELS).rename(
+    tmp_path / 'annotations/panoptic_val2017/panoptic_val2017' / twin[-16:]
+  )
+
+  def change(content):
+    content['annotations'][0]['file_name'] = twin
+    content['annotations'][1]['file_name'] = twin.removeprefix('../')
+
+  _edit(change)(tmp_path)
+  sentence = f'0010.jpg and .*{IMAGE} are one image by name, panoptic_val2017/'
+  with pytest.raises(ValueError, match=sentence):
+    check.check('panoptic_folder', str(tmp_path))
+  with pytest.raises(ValueError, match=sentence):
+    trees.opened(tmp_path)
 
 
 @pytest.mark.parametrize('mode', ['L', 'CMYK'])
