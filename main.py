@@ -6,12 +6,13 @@
 
 import os
 
+import tensorflow as tf
 from absl import app, flags
 
 from configs import base, loading
 from models import checkpoints
-from panoptic import command_line, files
-from tasks import factory, inspection, predict
+from panoptic import classes, command_line, files
+from tasks import class_file, factory, inspection, predict
 from training import evaluation, log, run, state, validation
 from training import strategy as strategy_lib
 
@@ -101,7 +102,7 @@ def _train_or_evaluate(config: base.Experiment) -> None:
     strategy_lib.fill_replicas(config.evaluation, strategy.num_replicas_in_sync)
   is_chief = strategy_lib.is_chief(strategy)
   results_dir = os.path.join(model_dir, 'results') if is_chief else ''
-  task = factory.create(config, results_dir)
+  task = factory.create(config, results_dir, _classes_of_run(config))
   # Errors in the data are found before a model is built.
   if mode in _TRAINING_MODES:
     task.dataset(config.data.train_split)
@@ -113,6 +114,30 @@ def _train_or_evaluate(config: base.Experiment) -> None:
     evaluation.continuous_eval(task, strategy, model_dir, _TIMEOUT.value)
   else:
     run.train(task, strategy, model_dir, evaluate=mode == 'train_and_eval')
+
+
+def _classes_of_run(config: base.Experiment) -> classes.ClassTable | None:
+  """The classes of the weights that go on or are scored, if a run has them."""
+  mode, model_dir = _MODE.value, _MODEL_DIR.value
+  path: str | None
+  if mode in _TRAINING_MODES:
+    path = checkpoints.newest(model_dir)
+  elif mode == 'continuous_eval':
+    path = tf.train.latest_checkpoint(model_dir)
+    if path is None:
+      # Errors in the data are found before the run has begun.
+      factory.create(config).dataset(config.data.eval_split)
+      found = tf.train.checkpoints_iterator(model_dir, timeout=_TIMEOUT.value)
+      path = next(found, None)
+  else:
+    path = checkpoints.find_or_newest(_CHECKPOINT.value, model_dir)
+    if path is None:
+      # The last one that has a weight gives it.
+      for start in reversed(config.training.init_checkpoint):
+        table = class_file.of_checkpoint(checkpoints.find(start))
+        if table is not None:
+          return table
+  return class_file.of_checkpoint(path) if path else None
 
 
 def main(argv) -> None:

@@ -1,5 +1,6 @@
 """The data sets by name: each is a module of `data.datasets` with a SPEC."""
 
+import dataclasses
 import importlib.util
 import pkgutil
 from typing import TYPE_CHECKING
@@ -53,28 +54,59 @@ def names() -> list[str]:
   return sorted(m.SPEC.name for m in modules if hasattr(m, 'SPEC'))
 
 
-def create(config: 'base.Data', split: str) -> 'dataset.Dataset':
+def create(
+  config: 'base.Data',
+  split: str,
+  classes: classes_lib.ClassTable | None = None,
+  of_classes: str = '',
+) -> 'dataset.Dataset':
   """Opens a data set.
 
   Args:
     config: Names the data set, and the folder it is in.
     split: One of its splits, as a rule `config.train_split` or
       `config.eval_split`.
+    classes: The table by which it is read, which must have the same classes in
+      any order; None: its own.
+    of_classes: What has that table, for the message.
 
   Raises:
-    ValueError: If the name is unknown or the data are wrong.
+    ValueError: If the name is unknown, or the data or their classes are wrong.
     FileNotFoundError: If files are missing.
     PermissionError: If some may not be read.
   """
   spec = get(config.name)
+  of_split = f'{split} of {config.dir or config.name}'
   if spec.open is not None:
-    return spec.open(config, split)
+    opened = spec.open(config, split)
+    if classes is not None:
+      classes_lib.matched(classes, opened.classes, of_classes, of_split)
+      _require_order(classes, opened.classes, of_classes, of_split)
+    return opened
   # Only now, since it starts TensorFlow.
   from data.reading import file_dataset
 
   files = get_files(config.name)
   content = sources.open_split(files, config.dir, split, config.source)
+  if classes is not None:
+    classes_lib.matched(classes, content.classes, of_classes, of_split)
+    content = dataclasses.replace(content, classes=classes)
   return file_dataset.FileDataset(content, config.cache)
+
+
+def _require_order(
+  reference: classes_lib.ClassTable,
+  rendered: classes_lib.ClassTable,
+  of_reference: str,
+  of_rendered: str,
+) -> None:
+  """Refuses a set that is rendered with classes in an order of its own."""
+  orders = [[c.id for c in t.categories] for t in (reference, rendered)]
+  if orders[0] != orders[1]:
+    raise ValueError(
+      f'{of_reference} has the categories in the order {orders[0]}, but '
+      f'{of_rendered} is rendered with {orders[1]}: list them in that order'
+    )
 
 
 def class_table(config: 'base.Data') -> classes_lib.ClassTable:

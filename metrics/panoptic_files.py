@@ -78,6 +78,45 @@ def read_categories(
     ) from error
 
 
+def check_same_categories(
+  categories: Sequence[classes.Category],
+  content: Mapping[str, Any],
+  gt_path: str | os.PathLike,
+  path: str | os.PathLike,
+) -> None:
+  """Refuses a result whose ids mean other categories than the ground truth's.
+
+  A result need not list categories, nor all of them.
+
+  Args:
+    categories: Of the ground truth.
+    content: Of the result's JSON.
+    gt_path: Of the ground truth's JSON, for the message.
+    path: Of the result's JSON.
+
+  Raises:
+    ValueError: If an id has another name or isthing; names both files.
+  """
+  listed = content.get('categories')
+  entries = listed if isinstance(listed, list) else ()
+  found = {
+    e['id']: e
+    for e in entries
+    if isinstance(e, dict) and isinstance(e.get('id'), int)
+  }
+  for category in categories:
+    entry = found.get(category.id, {})
+    for key, value in (
+      ('name', category.name),
+      ('isthing', int(category.isthing)),
+    ):
+      if entry.get(key, value) != value:
+        raise ValueError(
+          f'category {category.id} has the {key} {entry[key]!r} in {path}, but '
+          f'{value!r} in {gt_path}: give both the same classes'
+        )
+
+
 def read_annotations(
   content: Mapping[str, Any],
   path: str | os.PathLike,
@@ -145,6 +184,7 @@ def score(
     raise ValueError(f'{workers} workers cannot score; give at least one')
   gt_content, pred_content = read_json(gt_json), read_json(pred_json)
   categories = read_categories(gt_content, gt_json)
+  check_same_categories(categories, pred_content, gt_json, pred_json)
   ground_truth = read_annotations(gt_content, gt_json, gt_folder)
   predictions = read_annotations(pred_content, pred_json, pred_folder)
   missing = [i for i in ground_truth if i not in predictions]

@@ -19,6 +19,21 @@ def save(classes: classes_lib.ClassTable, folder: str) -> None:
   files.write_text(os.path.join(folder, _FILE), classes.to_json())
 
 
+def of_checkpoint(path: str) -> classes_lib.ClassTable | None:
+  """The class table of the run that a checkpoint is of; None if it has none.
+
+  Args:
+    path: The checkpoint's prefix.
+  """
+  folder = os.path.dirname(path)
+  # The best checkpoint lies in a folder within the run's.
+  for place in (folder, os.path.dirname(folder)):
+    classes = load(place)
+    if classes is not None:
+      return classes
+  return None
+
+
 def load(folder: str) -> classes_lib.ClassTable | None:
   """Reads the class table of a folder; None if it has none."""
   path = os.path.join(folder, _FILE)

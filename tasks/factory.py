@@ -1,6 +1,7 @@
 """The tasks by the names that experiments call them."""
 
 from configs import base
+from panoptic import classes as classes_lib
 from tasks import images, videos
 
 TASKS: dict[str, type[images.ImageTask]] = {
@@ -9,6 +10,10 @@ TASKS: dict[str, type[images.ImageTask]] = {
 }
 
 
-def create(config: base.Experiment, results_dir: str = '') -> images.ImageTask:
+def create(
+  config: base.Experiment,
+  results_dir: str = '',
+  classes: classes_lib.ClassTable | None = None,
+) -> images.ImageTask:
   """Makes the task of an experiment; arguments as for `images.ImageTask`."""
-  return TASKS[config.task](config, results_dir)
+  return TASKS[config.task](config, results_dir, classes)

@@ -12,6 +12,7 @@ from data import dataset as dataset_lib
 from data import pipeline, registry
 from models import checkpoints, load_report, pix2seq_d
 from models.blocks import recompute
+from panoptic import classes as classes_lib
 from tasks import class_file, sampling, scorer, visualization
 from tasks.task import Tensors
 
@@ -35,15 +36,23 @@ class ImageTask:
     'resized_size',
   )
 
-  def __init__(self, config: base.Experiment, results_dir: str = ''):
+  def __init__(
+    self,
+    config: base.Experiment,
+    results_dir: str = '',
+    classes: classes_lib.ClassTable | None = None,
+  ):
     """Opens nothing yet; see `dataset`.
 
     Args:
       config: The experiment.
       results_dir: Where `evaluation.write_results` puts its files; '' for a
         process that must not write.
+      classes: The table of the run, by which all splits are read; None: that of
+        the split which is opened first, in training `data.train_split`.
     """
     self.config = config
+    self._classes, self._of_classes = classes, "the run's classes.json"
     self.metric = scorer.metric_of(config).main_score
     self._results_dir = results_dir if config.evaluation.write_results else ''
     self._datasets: dict[str, dataset_lib.Dataset] = {}
@@ -69,18 +78,25 @@ class ImageTask:
 
     Raises:
       FileNotFoundError: If there are no such data.
-      ValueError: If they are wrong, or do not fit the model.
+      ValueError: If they are wrong, or do not fit the model or the classes of
+        the run and of the other splits.
     """
     if split not in self._datasets:
-      dataset = registry.create(self.config.data, split)
-      classes = dataset.classes.num_classes
       known = self.config.model.num_classes
+      # A model without classes takes any.
+      reference = self._classes if known > 1 else None
+      dataset = registry.create(
+        self.config.data, split, reference, self._of_classes
+      )
+      classes = dataset.classes.num_classes
       # A single class needs no name: see `_known_classes`.
       if classes > known and (classes, known) != (2, 1):
         raise ValueError(
           f'model.num_classes is {known}, but {self.config.data.name}'
           f' has {classes} with void: change it to that'
         )
+      if self._classes is None:
+        self._classes, self._of_classes = dataset.classes, split
       self._datasets[split] = dataset
     return self._datasets[split]
 

@@ -131,14 +131,8 @@ def classes_of(
 
   Without a run, as with an imported checkpoint, those of `config.data`.
   """
-  if checkpoint:
-    folder = os.path.dirname(checkpoint)
-    # The best checkpoint lies in a folder within the run's.
-    for place in (folder, os.path.dirname(folder)):
-      classes = class_file.load(place)
-      if classes is not None:
-        return classes
-  return registry.class_table(config.data)
+  classes = class_file.of_checkpoint(checkpoint) if checkpoint else None
+  return classes or registry.class_table(config.data)
 
 
 def _start_results(

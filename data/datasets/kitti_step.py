@@ -10,6 +10,7 @@ sequence; a person or car of number 0 is a crowd.
 Weber et al. 2021, https://www.cvlibs.net/datasets/kitti/eval_step.php.
 """
 
+import contextlib
 import os
 
 import numpy as np
@@ -110,6 +111,9 @@ def result_writer(
   folder: str, classes: classes_lib.ClassTable
 ) -> result_files.PngResults:
   """A result in KITTI-STEP's format, of any class table."""
+  # A run may list these classes in another order; train ids are official.
+  with contextlib.suppress(ValueError):
+    classes = classes_lib.matched(class_table(), classes, 'KITTI-STEP', 'a run')
   return result_files.PngResults(
     folder, png.KITTI_STEP, lambda prediction: encoded_ids(prediction, classes)
   )
