@@ -94,9 +94,9 @@ def _prepare_tree(
   for split, listed in packed.items():
     if not listed:
       raise ValueError(f'no image of {split} in {manual_dir} is good')
-    _, segments = split_index.flatten([s.segments or () for s in listed])
+    _, table = split_index.flatten([s.segments or () for s in listed])
     split_content.require_segments(
-      segments, f'{split} of {manual_dir}', spec.no_segments_hint
+      table, f'{split} of {manual_dir}', spec.no_segments_hint
     )
   _remove_leftovers(spec, data_dir)
   packing = spec_lib.Packing(manual_dir, packed, out, classes)

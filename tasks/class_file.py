@@ -35,9 +35,19 @@ def of_checkpoint(path: str) -> classes_lib.ClassTable | None:
 
 
 def load(folder: str) -> classes_lib.ClassTable | None:
-  """Reads the class table of a folder; None if it has none."""
+  """Reads the class table of a folder; None if it has none.
+
+  Raises:
+    ValueError: If the file is damaged.
+  """
   path = os.path.join(folder, _FILE)
   if not tf.io.gfile.exists(path):
     return None
   with tf.io.gfile.GFile(path) as file:
-    return classes_lib.ClassTable.from_json(file.read())
+    text = file.read()
+  try:
+    return classes_lib.ClassTable.from_json(text)
+  except (ValueError, TypeError, KeyError) as error:
+    raise ValueError(
+      f'{path} is no table of classes ({error}): copy it again from the run'
+    ) from error

@@ -1,5 +1,6 @@
 import program
 import pytest
+import tensorflow as tf
 import tiny
 import trees
 from absl import flags
@@ -7,6 +8,8 @@ from absl.testing import flagsaver
 
 import main
 from configs import loading
+from panoptic import classes
+from tasks import class_file
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,68 @@ def test_another_experiment_leaves_a_run_as_it_was(tmp_path):
   with pytest.raises(SystemExit, match='^FATAL: The run in .* another model'):
     program.run(*flags_of_run, '--experiment=shapes')
   assert {path: path.read_bytes() for path in run.glob('*.*')} == before
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'split'),
+  [
+    (['--mode=train', '--model_dir={run}'], 'train'),
+    (['--mode=train_and_eval', '--model_dir={run}'], 'train'),
+    (['--mode=eval', '--model_dir={run}'], 'validation'),
+    (['--mode=eval', '--model_dir={new}', '--checkpoint={run}'], 'validation'),
+    (
+      ['--mode=eval', '--model_dir={new}', '--checkpoint={run}/best'],
+      'validation',
+    ),
+    (
+      [
+        *('--mode=eval', '--model_dir={new}'),
+        '--params_override=training.init_checkpoint=[{run}/ckpt-1]',
+      ],
+      'validation',
+    ),
+    (['--mode=continuous_eval', '--model_dir={run}'], 'validation'),
+  ],
+)
+def test_a_run_of_other_classes_is_refused(tmp_path, arguments, split):
+  places = {'run': tmp_path / 'run', 'new': tmp_path / 'new'}
+  weights = tf.train.Checkpoint(step=tf.Variable(0))
+  weights.save(str(places['run'] / 'ckpt'))
+  weights.save(str(places['run'] / 'best/ckpt'))
+  table = classes.ClassTable([classes.Category(1, 'apple', True)])
+  class_file.save(table, str(places['run']))
+  arguments = [argument.format(**places) for argument in arguments]
+  with pytest.raises(SystemExit) as error:
+    program.run(*arguments)
+  assert str(error.value).startswith(
+    f"FATAL: {split} of shapes has other classes than the run's classes.json: "
+    "id 1 is 'disk' (a thing) instead of 'apple' (a thing); id 2, "
+  )
+  assert '\n' not in str(error.value)
+
+
+def test_a_damaged_class_file_is_named(tmp_path):
+  tf.train.Checkpoint(step=tf.Variable(0)).save(str(tmp_path / 'ckpt'))
+  for text in ('[{"id": 1', '[{"name": "apple"}]', '3'):
+    (tmp_path / 'classes.json').write_text(text)
+    with pytest.raises(SystemExit, match='classes.json is no table of classes'):
+      program.run('--mode=eval', f'--model_dir={tmp_path}')
+
+
+def test_the_classes_of_a_folder_without_a_checkpoint_do_not_count(tmp_path):
+  table = classes.ClassTable([classes.Category(1, 'apple', True)])
+  class_file.save(table, str(tmp_path))
+  override = '--params_override=model.num_classes=2'  # The next error.
+  for mode in ('train', 'train_and_eval'):
+    with pytest.raises(SystemExit, match='model.num_classes is 2, but shapes'):
+      program.run(f'--mode={mode}', f'--model_dir={tmp_path}', override)
+
+
+def test_data_are_looked_at_before_a_run_has_begun(tmp_path):
+  arguments = ['--mode=continuous_eval', f'--model_dir={tmp_path}/run']
+  override = '--params_override=model.num_classes=2'
+  with pytest.raises(SystemExit, match='model.num_classes is 2, but shapes'):
+    program.run(*arguments, override)
 
 
 def test_a_damaged_file_ends_with_one_line(tmp_path):

@@ -12,7 +12,7 @@ import tensorflow as tf
 import trees
 from PIL import Image
 
-from data import folder, prepare, registry, verify
+from data import check, folder, prepare, registry, verify
 from data.datasets import coco_categories
 from data.reading import file_dataset, samples
 from data.tfds import records
@@ -279,13 +279,30 @@ def test_a_split_of_coco_without_images_is_left_out(tmp_path):
     folder.list_splits(registry.get_files('panoptic_folder'), str(tmp_path))
 
 
-@pytest.mark.parametrize('bits', [2, 8])
+def test_masks_of_one_bit_are_an_object_and_background(tmp_path):
+  trees.davis(tmp_path)
+  for path in tmp_path.rglob('*.png'):
+    with Image.open(path) as image:
+      ids = np.array(image) == 1
+    Image.fromarray(ids).save(path)
+    with Image.open(path) as image:
+      assert image.mode == '1'
+  assert not check.check('davis', str(tmp_path)).bad
+  dataset = file_dataset.FileDataset(_open('davis', tmp_path, 'val'))
+  label_map = dataset.example(tf.constant(0, tf.int64))['label_map'].numpy()
+  truth = dataset.ground_truth(dataset.image_ids[0])
+  np.testing.assert_array_equal(label_map[..., 1], truth.segment_ids)
+  assert set(np.unique(truth.segment_ids)) == {0, 1}
+
+
+@pytest.mark.parametrize('bits', [1, 2, 8])
 def test_labels_of_davis_are_the_values_of_its_palette(tmp_path, bits):
   trees.davis(tmp_path)
   for path in tmp_path.rglob('*.png'):
     with Image.open(path) as image:
       ids, palette = np.array(image), image.getpalette()
     ids[ids == 255] = 3 if bits == 2 else 255
+    ids = ids % 2 if bits == 1 else ids
     saved = Image.fromarray(ids).convert('P')
     saved.putpalette(palette)
     saved.save(path, bits=bits)
@@ -294,7 +311,7 @@ def test_labels_of_davis_are_the_values_of_its_palette(tmp_path, bits):
     found = dataset.example(tf.constant(index, tf.int64))['label_map'][..., 1]
     truth = dataset.ground_truth(image_id)
     numbers = {s.id: found[truth.segment_ids == s.id] for s in truth.segments}
-    assert len(numbers) == (3 if bits == 2 else 2)
+    assert len(numbers) == {1: 1, 2: 3, 8: 2}[bits]
     for pixels in numbers.values():
       assert len(np.unique(pixels)) == 1 and pixels[0] > 0
     assert not found[truth.segment_ids == 0].numpy().any()

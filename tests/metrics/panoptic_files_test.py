@@ -85,6 +85,37 @@ def test_surplus_predictions_are_left_out(files):
   assert panoptic_files.score(*paths) == before
 
 
+@pytest.mark.parametrize(
+  ('change', 'difference'),
+  [
+    (lambda c: c['categories'].reverse(), ''),
+    (lambda c: c['categories'].pop(), ''),
+    (lambda c: c.pop('categories'), ''),
+    (lambda c: [entry.pop('isthing') for entry in c['categories']], ''),
+    (lambda c: c.update(categories=[None, {'id': []}]), ''),
+    (
+      lambda c: c['categories'][0].update(name='sky'),
+      "category 1 has the name 'sky' in .*pred.json, but 'person' in .*gt.json",
+    ),
+    (
+      lambda c: c['categories'][1].update(isthing=1),
+      'category 90 has the isthing 1 in .*pred.json, but 0 in .*gt.json',
+    ),
+  ],
+)
+def test_results_have_the_categories_of_the_ground_truth(
+  files, change, difference
+):
+  paths, _ = files
+  before = panoptic_files.score(*paths)
+  edit(paths[2], change)
+  if not difference:
+    assert panoptic_files.score(*paths) == before
+    return
+  with pytest.raises(ValueError, match=difference):
+    panoptic_files.score(*paths)
+
+
 def golden_command(*flags):
   folder = shared.path('golden', 'metrics', 'pq')
   command = [

@@ -42,6 +42,14 @@ def test_written_segments_have_area_and_box(tmp_path):
   assert [p.name for p in path.parent.iterdir()] == ['result.json']
 
 
+def test_names_may_be_as_long_as_a_file_system_allows(tmp_path):
+  name = f'{"ä" * 125}x.png'
+  assert len(name.encode()) == 255
+  with CocoResults(tmp_path, tmp_path / 'a.json', CATEGORIES) as writer:
+    writer.add(1, name, PanopticMap(np.ones([2, 3], int), [Segment(1, 1)]))
+  assert sorted(p.name for p in tmp_path.iterdir()) == ['a.json', name]
+
+
 def test_written_segments_equal_those_of_coco(tmp_path):
   folder = shared.path('data', 'coco_panoptic_mini', 'annotations')
   path = folder / 'panoptic_val2017.json'

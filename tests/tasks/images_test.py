@@ -2,15 +2,18 @@
 
 import json
 
+import corrupt
 import numpy as np
 import pytest
 import shared
 import tensorflow as tf
 import tiny
+import trees
 
 from metrics import panoptic_files
 from models import checkpoints, pix2seq_d
-from tasks import images
+from panoptic import classes as classes_lib
+from tasks import class_file, images
 
 
 def _outputs(task, image_id, label_map):
@@ -134,6 +137,93 @@ def test_model_of_too_few_classes():
       ValueError, match='num_classes is 6, .* has 7 with void'
     ):
       task.dataset(split)
+
+
+def _two_splits(tmp_path, change, **changes):
+  """A set whose second split has other categories."""
+  for split in ('train', 'val'):
+    trees.coco(tmp_path, split)
+  corrupt.edit(
+    'annotations/panoptic_val.json', lambda c: change(c['categories'])
+  )(tmp_path)
+  config = tiny.experiment(
+    data__name='panoptic_folder',
+    data__dir=str(tmp_path),
+    data__eval_split='val',
+    **changes,
+  )
+  return config
+
+
+def test_the_training_split_decides_on_the_order_of_classes(tmp_path):
+  task = images.ImageTask(_two_splits(tmp_path, lambda c: c.reverse()))
+  train = task.dataset('train')
+  assert task.eval_set.classes.categories == train.classes.categories
+  scorer = task.new_scorer()
+  for i, image_id in enumerate(train.image_ids):
+    predicted = train.example(tf.constant(i, tf.int64))['label_map'].numpy()
+    scorer.update(_outputs(task, image_id, predicted))
+  assert scorer.result()['PQ'] == 100
+
+
+def test_the_run_decides_on_the_order_of_classes(tmp_path):
+  config = _two_splits(tmp_path, lambda c: c.reverse())
+  alone = images.ImageTask(config)
+  own = alone.eval_set.classes  # Evaluated alone, the split's own.
+  assert [category.id for category in own.categories] == [187, 1]
+  of_run = alone.dataset('train').classes
+  assert of_run is own
+  task = images.ImageTask(config, classes=own)
+  assert task.dataset('train').classes.categories == own.categories
+  task.save_description(str(tmp_path))
+  saved = class_file.load(str(tmp_path))
+  assert saved and saved.categories == own.categories
+
+
+def test_other_classes_are_refused(tmp_path):
+  config = _two_splits(tmp_path, lambda c: c[0].update(name='man'))
+  task = images.ImageTask(config)
+  of_train = task.dataset('train').classes
+  with pytest.raises(ValueError, match='^val of .* other classes than train: '):
+    task.dataset('val')
+  task = images.ImageTask(config, classes=of_train)
+  with pytest.raises(
+    ValueError, match="^val of .* than the run's classes.json"
+  ):
+    task.dataset('val')
+  config.model.num_classes = 1  # Then there is nothing but ids.
+  corrupt.edit(
+    'annotations/panoptic_train.json',
+    lambda c: (
+      c['categories'].pop(),
+      [
+        segment.update(category_id=1)
+        for annotation in c['annotations']
+        for segment in annotation['segments_info']
+      ],
+    ),
+  )(tmp_path)
+  task = images.ImageTask(config, classes=classes_lib.ClassTable([]))
+  assert task.dataset('train').classes.categories[0].name == 'person'
+
+
+@pytest.mark.parametrize(
+  ('change', 'sentence'),
+  [
+    (lambda c: c[1:], 'validation of shapes has other classes .* is new'),
+    (lambda c: c[::-1], 'but validation of shapes is rendered with'),
+  ],
+)
+def test_rendered_sets_have_the_classes_of_the_run(change, sentence):
+  own = images.ImageTask(tiny.experiment()).eval_set.classes.categories
+  for categories in (own, change(own)):
+    table = classes_lib.ClassTable(categories)
+    task = images.ImageTask(tiny.experiment(), classes=table)
+    if categories is own:
+      assert task.eval_set.num_examples == 6
+      continue
+    with pytest.raises(ValueError, match=sentence):
+      task.dataset('validation')
 
 
 # ---- With a network. ----

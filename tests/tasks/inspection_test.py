@@ -9,7 +9,7 @@ from PIL import Image
 
 import main  # noqa: F401  Registers the experiments.
 from configs import base, loading
-from data import prepare, registry
+from data import pipeline, prepare, registry
 from tasks import inspection
 
 
@@ -86,6 +86,35 @@ def test_clips_show_past_masks(tmp_path):
 def test_wrong_flags(output, count, sentence):
   with pytest.raises(ValueError, match=sentence):
     inspection.run(base.Experiment(), output, count)
+
+
+@pytest.mark.parametrize('name', ['coco_panoptic', 'shapes'])
+def test_what_is_unusual_in_the_split_is_told_first(
+  tmp_path, monkeypatch, capsys, name
+):
+  trees.coco(
+    tmp_path,
+    categories=[*trees.COCO_CATEGORIES, {'id': 3, 'name': 'car', 'isthing': 1}],
+  )
+  config = _config(tmp_path)
+  config.data.name = name
+  if name == 'shapes':
+    config.data.train_split = 'train'
+
+  def fail(*args):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(pipeline, 'train_dataset', fail)
+  with pytest.raises(KeyboardInterrupt):
+    inspection.run(config, str(tmp_path / 'out'))
+  lines = capsys.readouterr().err.splitlines()
+  expected = [
+    'warning: val2017: 1 of 3 classes (33.3 %) have no segment, the first '
+    'being car'
+  ]
+  assert [line for line in lines if 'warning' in line] == (
+    expected if name == 'coco_panoptic' else []
+  )
 
 
 def _counted_in_coco(root, split):

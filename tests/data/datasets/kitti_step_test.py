@@ -50,6 +50,16 @@ def test_files_of_results_have_the_class_in_red(tmp_path):
   assert pixels == [[[255, 0, 0], [11, 2, 188]], [[10, 0, 0], [10, 0, 0]]]
 
 
+def test_the_order_of_a_run_does_not_change_train_ids(tmp_path):
+  table = kitti_step.class_table()
+  ids = np.array([[0, 700], [3, 3]])
+  segments = [maps.Segment(700, 12), maps.Segment(3, 11)]
+  prediction = maps.PanopticMap(ids, segments)
+  expected = _write(tmp_path / 'a', prediction, table).read_bytes()
+  reverse = classes_lib.ClassTable(table.categories[::-1])
+  assert _write(tmp_path / 'b', prediction, reverse).read_bytes() == expected
+
+
 @pytest.mark.parametrize(
   ('count', 'segment_id', 'message'),
   [(300, 5, 'classes run from 255 to 299'), (3, 70000, 'ids run from 0 to 7')],

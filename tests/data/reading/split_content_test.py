@@ -1,10 +1,12 @@
 """Tests of what is refused in a split, or warned of."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import trees
 
-from data import check, prepare, registry, sources
+from data import check, folder, prepare, registry, sources
 from data.datasets import panoptic_folder
 from data.reading import split_content
 from panoptic import classes as classes_lib
@@ -109,6 +111,18 @@ def test_a_split_of_void_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match=sentence) as error:
       refuse()
     assert '\n' not in str(error.value)
+
+
+def test_names_in_records_are_those_of_results(tmp_path, monkeypatch):
+  trees.coco(tmp_path)
+  real = folder.open_split
+
+  def open_split(*args):
+    return dataclasses.replace(real(*args), names=('../a', '/b.PNG', 'c/d.png'))
+
+  monkeypatch.setattr(folder, 'open_split', open_split)
+  opened = sources.open_split(panoptic_folder.SPEC, str(tmp_path), 'val2017')
+  assert opened.names == ('a.png', 'b.png', 'c/d.png')
 
 
 def test_records_of_void_are_refused(tmp_path, monkeypatch):
