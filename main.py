@@ -102,6 +102,9 @@ def _train_or_evaluate(config: base.Experiment) -> None:
     strategy_lib.fill_replicas(config.evaluation, strategy.num_replicas_in_sync)
   is_chief = strategy_lib.is_chief(strategy)
   results_dir = os.path.join(model_dir, 'results') if is_chief else ''
+  if mode == 'continuous_eval' and not strategy_lib.is_multi_worker(strategy):
+    if not _wait_for_run(config):
+      return
   task = factory.create(config, results_dir, _classes_of_run(config))
   # Errors in the data are found before a model is built.
   if mode in _TRAINING_MODES:
@@ -116,27 +119,31 @@ def _train_or_evaluate(config: base.Experiment) -> None:
     run.train(task, strategy, model_dir, evaluate=mode == 'train_and_eval')
 
 
+def _wait_for_run(config: base.Experiment) -> bool:
+  """Waits for a run's first checkpoint; whether it came before the timeout.
+
+  Only then are the classes known by which the data are read.
+  """
+  if not tf.train.latest_checkpoint(_MODEL_DIR.value):
+    # Errors in the data are found before the run has begun.
+    factory.create(config).dataset(config.data.eval_split)
+  found = tf.train.checkpoints_iterator(
+    _MODEL_DIR.value, timeout=_TIMEOUT.value
+  )
+  return next(found, None) is not None
+
+
 def _classes_of_run(config: base.Experiment) -> classes.ClassTable | None:
   """The classes of the weights that go on or are scored, if a run has them."""
   mode, model_dir = _MODE.value, _MODEL_DIR.value
-  path: str | None
   if mode in _TRAINING_MODES:
     path = checkpoints.newest(model_dir)
   elif mode == 'continuous_eval':
     path = tf.train.latest_checkpoint(model_dir)
-    if path is None:
-      # Errors in the data are found before the run has begun.
-      factory.create(config).dataset(config.data.eval_split)
-      found = tf.train.checkpoints_iterator(model_dir, timeout=_TIMEOUT.value)
-      path = next(found, None)
   else:
     path = checkpoints.find_or_newest(_CHECKPOINT.value, model_dir)
     if path is None:
-      # The last one that has a weight gives it.
-      for start in reversed(config.training.init_checkpoint):
-        table = class_file.of_checkpoint(checkpoints.find(start))
-        if table is not None:
-          return table
+      return class_file.of_first_weights(config.training.init_checkpoint)
   return class_file.of_checkpoint(path) if path else None
 
 

@@ -4,9 +4,11 @@ Predicting needs them, and the machine may not have the data.
 """
 
 import os
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from models import checkpoints
 from panoptic import classes as classes_lib
 from panoptic import files
 
@@ -29,6 +31,22 @@ def of_checkpoint(path: str) -> classes_lib.ClassTable | None:
   # The best checkpoint lies in a folder within the run's.
   for place in (folder, os.path.dirname(folder)):
     classes = load(place)
+    if classes is not None:
+      return classes
+  return None
+
+
+def of_first_weights(paths: Sequence[str]) -> classes_lib.ClassTable | None:
+  """The class table of `training.init_checkpoint`; None if none has one.
+
+  Args:
+    paths: Prefixes or folders, of which later ones are read over earlier ones.
+
+  Raises:
+    FileNotFoundError: If there is no such checkpoint.
+  """
+  for path in reversed(paths):
+    classes = of_checkpoint(checkpoints.find(path))
     if classes is not None:
       return classes
   return None

@@ -127,11 +127,14 @@ def _load_model(
 def classes_of(
   config: base.Experiment, checkpoint: str | None
 ) -> classes_lib.ClassTable:
-  """The classes that a checkpoint was trained on, as its run's folder says.
+  """The classes that weights were trained on, as their run's folder says.
 
   Without a run, as with an imported checkpoint, those of `config.data`.
   """
-  classes = class_file.of_checkpoint(checkpoint) if checkpoint else None
+  if checkpoint:
+    classes = class_file.of_checkpoint(checkpoint)
+  else:
+    classes = class_file.of_first_weights(config.training.init_checkpoint)
   return classes or registry.class_table(config.data)
 
 

@@ -140,6 +140,7 @@ def test_data_are_looked_at_before_a_run_has_begun(tmp_path):
   override = '--params_override=model.num_classes=2'
   with pytest.raises(SystemExit, match='model.num_classes is 2, but shapes'):
     program.run(*arguments, override)
+  program.run(*arguments, '--timeout=0.1')  # There never is a run.
 
 
 def test_a_damaged_file_ends_with_one_line(tmp_path):

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 
 _LONGEST = 255  # Bytes of a name in a folder, on all common file systems.
+# Names that may stay as they are, as most do: seen at once.
+_PLAIN = re.compile(r'(\w[\w.-]*/)*\w[\w.-]*\.png', re.ASCII)
 
 
 def result_names(
@@ -43,6 +45,8 @@ def result_names(
 
 def _inside(name: str) -> str:
   """The name of a PNG within a folder; a clause without the image if none."""
+  if len(name) <= _LONGEST and _PLAIN.fullmatch(name):
+    return name
   inside = re.sub('^[A-Za-z]:/', '/', name.replace('\\', '/'))
   # Above the root there is nothing, so '..' ends there.
   inside = posixpath.normpath(f'/{inside}').lstrip('/')

@@ -85,6 +85,9 @@ def test_a_run_knows_its_classes(tmp_path):
   for checkpoint in ('run/ckpt-1', 'run/best/ckpt-1'):
     found = predict.classes_of(config, str(tmp_path / checkpoint))
     assert found.categories == own.categories
+  tf.train.Checkpoint(step=tf.Variable(0)).save(str(tmp_path / 'run/ckpt'))
+  config.training.init_checkpoint = (str(tmp_path / 'run'),)
+  assert predict.classes_of(config, None).categories == own.categories
 
 
 def _fails(error_type, sentence, *arguments):
