@@ -144,7 +144,12 @@ def _classes_of_run(config: base.Experiment) -> classes.ClassTable | None:
     path = checkpoints.find_or_newest(_CHECKPOINT.value, model_dir)
     if path is None:
       return class_file.of_first_weights(config.training.init_checkpoint)
-  return class_file.of_checkpoint(path) if path else None
+  if path is None:
+    return None
+  # Another model is a plainer reason to stop than its other classes.
+  resumes = mode in _TRAINING_MODES
+  loading.check_same_model(config, os.path.dirname(path), resumes)
+  return class_file.of_checkpoint(path)
 
 
 def main(argv) -> None:
