@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from panoptic import classes as classes_lib
+from panoptic import image_ids as image_ids_lib
 from panoptic import maps
 
 
@@ -63,7 +64,8 @@ class Dataset(Protocol):
   Attributes:
     classes: The class table.
     num_examples: Number of images or frames.
-    image_ids: The id of each, in the order of evaluation.
+    image_ids: The number of each, in the order of evaluation: its id in the
+      data set where these are numbers.
     sequences: The indices of each video's frames, by its name; {} for images.
     parallel_reads: How many examples to `read` at a time.
   """
@@ -109,6 +111,9 @@ class Dataset(Protocol):
 
   def file_name(self, image_id: int) -> str:
     """The name of its labels in result files."""
+
+  def result_id(self, image_id: int) -> image_ids_lib.ImageId:
+    """Its id in result files: the data set's own, perhaps a text."""
 
 
 class DecodedExample:

@@ -19,9 +19,9 @@ from data.reading import (
 )
 from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
-from panoptic import maps
+from panoptic import image_ids, maps
 
-_VERSION = 1  # Of the index.
+_VERSION = 2  # Of the index.
 
 
 def open_split(
@@ -153,12 +153,14 @@ def _make(
   sequences, sequence = split_index.number_sequences(
     [sample.sequence for sample in listed]
   )
+  numbers, own_ids = split_index.number_ids([s.image_id for s in listed])
   return {
     'classes': np.array(classes.to_json()),
     'images': _relative([sample.image for sample in listed], root),
     'labels': _relative([sample.labels for sample in listed], root),
     'names': np.array([sample.name for sample in listed]),
-    'image_ids': np.array([sample.image_id for sample in listed], np.int64),
+    'image_ids': numbers,
+    'result_ids': np.array(image_ids.dumps(own_ids), str),
     'sizes': np.array(sizes, np.int32).reshape(-1, 2),
     'splits': splits,
     'segments': table,
@@ -213,6 +215,7 @@ def _from_arrays(
     segments=arrays['segments'],
     sequences=sequences,
     sequence=arrays['sequence'] if sequences else None,
+    result_ids=image_ids.loads(arrays['result_ids'].tolist()),
   )
 
 

@@ -18,7 +18,14 @@ from typing import Any, NamedTuple
 from absl import app, flags
 
 from metrics import metric, panoptic_quality
-from panoptic import classes, command_line, maps, png, segment_table
+from panoptic import (
+  classes,
+  command_line,
+  image_ids,
+  maps,
+  png,
+  segment_table,
+)
 
 _IMAGES_PER_TASK = 32  # Fixed, so that no figure depends on the workers.
 
@@ -26,7 +33,7 @@ _IMAGES_PER_TASK = 32  # Fixed, so that no figure depends on the workers.
 class Annotation(NamedTuple):
   """An image of an annotation file: its PNG and its list of segments."""
 
-  image_id: int
+  image_id: image_ids.ImageId
   png: pathlib.Path
   segments: Sequence[maps.Segment]
 
@@ -121,7 +128,7 @@ def read_annotations(
   content: Mapping[str, Any],
   path: str | os.PathLike,
   folder: str | os.PathLike,
-) -> dict[int, Annotation]:
+) -> dict[image_ids.ImageId, Annotation]:
   """Returns the annotations of a JSON by image id, in its order.
 
   Raises:
@@ -131,24 +138,37 @@ def read_annotations(
   """
   if not os.path.isdir(folder):
     raise FileNotFoundError(f'{folder} is missing; give the folder of PNGs')
-  images = {}
+  images: dict[image_ids.ImageId, Annotation] = {}
   for number, entry in enumerate(content['annotations']):
     try:
+      image_id = image_ids.parse(entry['image_id'])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+      raise ValueError(
+        f'{path}: annotation {number} has no valid "image_id": write '
+        f'{image_ids.RULE}'
+      ) from error
+    try:
       image = Annotation(
-        int(entry['image_id']),
+        image_id,
         pathlib.Path(folder, entry['file_name']),
         [maps.Segment.from_json(s) for s in entry['segments_info']],
       )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
       raise ValueError(
-        f'{path}: annotation {number} lacks a valid "image_id", "file_name" '
-        'or "segments_info"; give every annotation the three'
+        f'{path}: annotation {number} lacks a valid "file_name" or '
+        '"segments_info"; give every annotation the two'
       ) from error
     if image.image_id in images:
       raise ValueError(
         f'{path}: image {image.image_id} has two annotations; keep one'
       )
     images[image.image_id] = image
+  spellings = image_ids.two_spellings(images)
+  if spellings:
+    raise ValueError(
+      f'{path}: {spellings[0]!r} and {spellings[1]!r} are one image id; keep '
+      'one annotation of it'
+    )
   if not images:
     raise ValueError(f'{path} has no annotations; give at least one')
   return images
@@ -163,7 +183,8 @@ def score(
 ) -> dict[str, Any]:
   """Scores a result. All JSON and PNG headers are checked before any decoding.
 
-  Predictions for images without ground truth are left out, as officially.
+  Predictions for images without ground truth are left out, as officially. An
+  id may be a number in one of the files and a text in the other.
 
   Args:
     gt_json: Ground truth; its categories are the ones scored.
@@ -187,14 +208,21 @@ def score(
   check_same_categories(categories, pred_content, gt_json, pred_json)
   ground_truth = read_annotations(gt_content, gt_json, gt_folder)
   predictions = read_annotations(pred_content, pred_json, pred_folder)
-  missing = [i for i in ground_truth if i not in predictions]
+  predicted = {str(image_id): image for image_id, image in predictions.items()}
+  missing = [i for i in ground_truth if str(i) not in predicted]
+  if len(missing) == len(ground_truth):
+    raise ValueError(
+      f'no image id of {pred_json}, such as {next(iter(predictions))!r}, is in '
+      f'{gt_json}, which has ids such as {missing[0]!r}; give the results the '
+      'ids of the ground truth'
+    )
   if missing:
     raise ValueError(
       f'{pred_json} has no prediction for {len(missing)} of '
       f'{len(ground_truth)} images, the first being image {missing[0]}; '
       'predict every image of the ground truth'
     )
-  pairs = [(gt, predictions[i]) for i, gt in ground_truth.items()]
+  pairs = [(gt, predicted[str(i)]) for i, gt in ground_truth.items()]
   _check_pairs(pairs, segment_table.category_positions(categories))
 
   def score_part(start):

@@ -5,6 +5,7 @@
 
     {"annotations": [{"image_id", "file_name", "segments_info": [
         {"id", "category_id", "area", "bbox", "iscrowd"}, ...]}, ...],
+     "images": [{"id", "file_name", "height", "width"}, ...],
      "categories": [{"id", "name", "isthing"}, ...]}
 
 * `PngResults`: a PNG for each image, whose pixels say all.
@@ -19,7 +20,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from panoptic import files, maps, png, runs, segment_table
+from panoptic import files, image_ids, maps, png, runs, segment_table
 
 
 class ResultWriter(Protocol):
@@ -30,15 +31,20 @@ class ResultWriter(Protocol):
   """
 
   def add(
-    self, image_id: int, file_name: str, prediction: maps.PanopticMap
+    self,
+    image_id: image_ids.ImageId,
+    file_name: str,
+    prediction: maps.PanopticMap,
+    image_name: str = '',
   ) -> None:
     """Writes one image.
 
     Args:
-      image_id: The data set's number of it.
+      image_id: The data set's own id of it.
       file_name: Name of the PNG in the folder, perhaps with folders of its own,
         as those of videos have.
       prediction: Its segments.
+      image_name: Name of the image's file; '' if it is not known.
     """
 
   def close(self) -> None:
@@ -74,9 +80,14 @@ class PngResults(ResultWriter):
     self._ids_of = ids_of
 
   def add(
-    self, image_id: int, file_name: str, prediction: maps.PanopticMap
+    self,
+    image_id: image_ids.ImageId,
+    file_name: str,
+    prediction: maps.PanopticMap,
+    image_name: str = '',
   ) -> None:
     """Writes one image; see `ResultWriter`."""
+    del image_name
     name = check_name(file_name, f'image {image_id}')
     path = os.path.join(self._folder, name)
     png.write_ids(path, self._ids_of(prediction), self._encoding)
@@ -111,7 +122,9 @@ class CocoResults(ResultWriter):
       for c in categories
     ]
     self._folder, self._json = os.fspath(folder), os.fspath(json_path)
-    self._image_ids: set[int] = set()
+    self._image_ids: set[str] = set()
+    # As JSON, which takes a quarter of the memory.
+    self._images: list[str] = []
     self._file_names: set[str] = set()
     self._temporary = f'{self._json}.tmp'
     self._is_closed = False
@@ -121,25 +134,31 @@ class CocoResults(ResultWriter):
     self._file.write('{"annotations": [')
 
   def add(
-    self, image_id: int, file_name: str, prediction: maps.PanopticMap
+    self,
+    image_id: image_ids.ImageId,
+    file_name: str,
+    prediction: maps.PanopticMap,
+    image_name: str = '',
   ) -> None:
     """Writes the PNG of one image, and its segments for the JSON.
 
     Args:
-      image_id: The data set's number of it.
+      image_id: See `ResultWriter`.
       file_name: See `ResultWriter`.
       prediction: Its segments; area and bounding box are measured here.
+      image_name: For the list of images; '' stands for the PNG's.
 
     Raises:
       ValueError: If the writer is closed, if an image or a name comes twice, if
         the name is not that of a PNG, or if map and segments disagree.
     """
+    image_id = image_ids.parse(image_id)
     where = f'image {image_id}'
     if self._is_closed:
       raise ValueError(
         f'{where} comes after {self._json} was closed; add all images before'
       )
-    if image_id in self._image_ids or file_name in self._file_names:
+    if str(image_id) in self._image_ids or file_name in self._file_names:
       raise ValueError(
         f'{where} ({file_name}): that id or file name has already been '
         'written; add each image once'
@@ -149,13 +168,21 @@ class CocoResults(ResultWriter):
     path = os.path.join(self._folder, file_name)
     png.write_ids(path, prediction.segment_ids, png.COCO)
     annotation = {
-      'image_id': int(image_id),
+      'image_id': image_id,
       'file_name': file_name,
       'segments_info': info,
     }
-    separator = ', ' if self._image_ids else ''
+    separator = ', ' if self._images else ''
     self._file.write(separator + json.dumps(annotation))
-    self._image_ids.add(image_id)
+    height, width = prediction.segment_ids.shape
+    image = {
+      'id': image_id,
+      'file_name': image_name or file_name,
+      'height': height,
+      'width': width,
+    }
+    self._images.append(json.dumps(image))
+    self._image_ids.add(str(image_id))
     self._file_names.add(file_name)
 
   def close(self) -> None:
@@ -164,7 +191,8 @@ class CocoResults(ResultWriter):
       return
     self._is_closed = True
     with self._file:
-      self._file.write(f'], "categories": {json.dumps(self._categories)}}}')
+      images, categories = ', '.join(self._images), json.dumps(self._categories)
+      self._file.write(f'], "images": [{images}], "categories": {categories}}}')
     files.replace(self._temporary, self._json)
 
   def __exit__(self, error_type, error, traceback) -> None:

@@ -100,7 +100,8 @@ class Scorer:
     self._count += 1
     if self._writer is not None:
       file_name = f'{os.path.splitext(name)[0]}.png'
-      self._writer.add(image_id, file_name, prediction)
+      result_id = self._dataset.result_id(image_id)
+      self._writer.add(result_id, file_name, prediction)
 
   def _in_chunk(self, prediction: maps.PanopticMap, chunk: int):
     """Makes the ids of a video's chunks differ.

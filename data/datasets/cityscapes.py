@@ -46,6 +46,7 @@ _CATEGORIES = (
 IGNORED = (*range(7), 9, 10, 14, 15, 16, 18, 29, 30)
 
 _IMAGE, _LABELS = '_leftImg8bit.png', '_gtFine_instanceIds.png'
+_RESULT = '_gtFine_panoptic.png'
 _TREE = trees.TwoFolders(
   'leftImg8bit',
   'gtFine',
@@ -74,13 +75,14 @@ def list_split(folder: str, split: str) -> samples.Listing:
     [
       samples.Sample(
         # The name that the official panoptic files have.
-        name=f'{os.path.basename(stem)}_gtFine_panoptic.png',
+        name=os.path.basename(stem) + _RESULT,
         # One of the two may be missing, which the check of files finds.
         image=os.path.join(images, stem + _IMAGE),
         labels=os.path.join(labels, stem + _LABELS),
-        image_id=number,
+        # The id that they have, too.
+        image_id=os.path.basename(stem),
       )
-      for number, stem in enumerate(sorted(of_images | of_labels), start=1)
+      for stem in sorted(of_images | of_labels)
     ]
   )
 
@@ -125,6 +127,14 @@ def find_segments(ids: np.ndarray, areas: np.ndarray) -> list[maps.Segment]:
   return segments
 
 
+def _entries(features: spec.Features) -> list[spec.Entry]:
+  """The image of a record; its id is in its name."""
+  return [
+    entry._replace(result_id=entry.name.removesuffix(_RESULT))
+    for entry in spec.packed_entries(features)
+  ]
+
+
 SPEC = spec.FileSpec(
   name='cityscapes',
   result_writer=spec.coco_results,
@@ -134,6 +144,7 @@ SPEC = spec.FileSpec(
   tree=spec.Tree(_TREE.layout, _TREE.is_root, _TREE.splits, list_split),
   records=spec.Records(
     'cityscapes_panoptic',
+    _entries,
     how_to_get='Register at https://www.cityscapes-dataset.com, fetch '
     'leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, and unpack both '
     'in one folder.',

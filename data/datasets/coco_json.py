@@ -10,7 +10,7 @@ from typing import Any
 
 from data.reading import paths
 from panoptic import classes as classes_lib
-from panoptic import maps
+from panoptic import image_ids, maps, natural_order
 
 _KEYS = {
   'images': ('id', 'file_name', 'height', 'width'),
@@ -24,7 +24,6 @@ _INSTANCE_KEYS = {
 }
 # The least and the most of each number, so that int64 is never exceeded.
 _NUMBERS = {
-  'image_id': (-(2**62), 2**62),
   'height': (1, 2**20),
   'width': (1, 2**20),
   'frame': (0, 2**31),
@@ -34,11 +33,12 @@ _NUMBERS = {
   'isthing': (0, 1),
 }
 _IDS = {
-  'images': _NUMBERS['image_id'],
   'categories': _NUMBERS['category_id'],
   'segments': (1, 2**24 - 1),
 }
 _TEXTS = ('file_name', 'name')
+# Keys of the ids of images, by section.
+_IMAGE_IDS = {'images': 'id', 'annotations': 'image_id'}
 
 
 def read_json(path: str) -> Mapping[str, list[Mapping[str, Any]]]:
@@ -126,10 +126,11 @@ def _check_sections(
     if not isinstance(content, dict) or section not in content:
       raise ValueError(f'{path} has no {section!r}: it must be {kind}')
     _check_list(content[section], f'{path}: {section!r}')
+    where = f'{path}: an entry of {section!r}'
     for entry in content[section]:
-      _check_keys(
-        entry, keys, f'{path}: an entry of {section!r}', _IDS.get(section)
-      )
+      _check_keys(entry, keys, where, _IDS.get(section))
+    if section in _IMAGE_IDS:
+      _check_image_ids(content[section], _IMAGE_IDS[section], where)
 
 
 def sequence_of(image: Mapping[str, Any]) -> str:
@@ -169,6 +170,19 @@ def _check_sequences(images: Sequence[Mapping[str, Any]], path: str) -> None:
 def _check_list(value: Any, where: str) -> None:
   if not isinstance(value, list):
     raise ValueError(f'{where} is {value!r}: make it a list')
+
+
+def _check_image_ids(
+  entries: Sequence[Mapping[str, Any]], key: str, where: str
+) -> None:
+  for entry in entries:
+    value = entry[key]
+    if not (isinstance(value, str) and value) and not (
+      type(value) is int and image_ids.LOWEST <= value <= image_ids.HIGHEST
+    ):
+      raise ValueError(
+        f'{where} has {value!r} for its {key!r}: write {image_ids.RULE}'
+      )
 
 
 def _check_keys(
@@ -227,15 +241,24 @@ def _color(entry, default) -> classes_lib.Color:
 def match(content) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
   """Images and their annotations, videos frame by frame, else by image id.
 
+  Sequences, and ids that are texts, stand in natural order.
+
   Raises:
     ValueError: If they contradict each other.
   """
-  images: dict[int, Mapping[str, Any]] = {}
+  images: dict[image_ids.ImageId, Mapping[str, Any]] = {}
   for image in content['images']:
     if image['id'] in images:
       raise ValueError(f'image id {image["id"]} stands twice')
     images[image['id']] = image
-  annotations: dict[int, Mapping[str, Any]] = {}
+  annotated = (entry['image_id'] for entry in content['annotations'])
+  spellings = image_ids.two_spellings((*images, *annotated))
+  if spellings:
+    raise ValueError(
+      f'{spellings[0]!r} and {spellings[1]!r} are one image id: write it in '
+      'one way, as a number or as a text'
+    )
+  annotations: dict[image_ids.ImageId, Mapping[str, Any]] = {}
   for entry in content['annotations']:
     key = entry['image_id']
     if key not in images:
@@ -245,7 +268,7 @@ def match(content) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     annotations[key] = entry
   if not annotations:
     raise ValueError('there is no annotation')
-  owners: dict[str, int] = {}
+  owners: dict[str, image_ids.ImageId] = {}
   for key, entry in annotations.items():
     for name in (images[key]['file_name'], entry['file_name']):
       if owners.setdefault(name, key) != key:
@@ -256,7 +279,8 @@ def match(content) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
 
   def order(key):
     image = images[key]
-    return sequence_of(image), frame_of(image), key
+    of_id = (1, natural_order.key(key)) if isinstance(key, str) else (0, key)
+    return natural_order.key(sequence_of(image)), frame_of(image), of_id
 
   return [
     (images[key], annotations[key]) for key in sorted(annotations, key=order)

@@ -71,8 +71,8 @@ def _check_tree(folder: str) -> None:
   """TFDS' builder takes more for granted than reading the folder does.
 
   Raises:
-    ValueError: If the categories are not COCO's, if a segment has no box, or an
-      image no annotation.
+    ValueError: If the categories are not COCO's, if a segment has no box, an
+      image no annotation, or an id is a text.
   """
   for split in _unpacked_splits(folder):
     path = panoptic_folder.annotation(folder, split)
@@ -80,6 +80,11 @@ def _check_tree(folder: str) -> None:
     _require_coco([entry['name'] for entry in content['categories']], folder)
     annotated = {entry['image_id'] for entry in content['annotations']}
     for image in content['images']:
+      if isinstance(image['id'], str):
+        raise ValueError(
+          f'{path}: the image id {image["id"]!r} is a text, and such records '
+          'hold numbers: prepare the set with --dataset=panoptic_folder'
+        )
       if image['id'] not in annotated:
         raise ValueError(
           f'{path}: image {image["id"]} has no annotation: remove it, or '

@@ -19,7 +19,7 @@ import numpy as np
 
 from data.reading import paths, samples, spec, trees
 from panoptic import classes as classes_lib
-from panoptic import maps, png, result_files
+from panoptic import maps, natural_order, png, result_files
 
 _SPLITS = ('train', 'val')
 _VOID = 255
@@ -43,12 +43,12 @@ def _list_of(folder: str, split: str) -> str:
 
 
 def _sequences(folder: str, split: str) -> list[str]:
-  """The names of a split's sequences, sorted."""
+  """The names of a split's sequences, in natural order."""
   path = _list_of(folder, split)
   paths.require(
     path, f'the folder must hold {_LAYOUT}' + paths.nearby(folder, _is_root)
   )
-  found = sorted(paths.read_text(path).split())
+  found = natural_order.in_order(paths.read_text(path).split())
   for before, after in itertools.pairwise(found):
     if before == after:
       raise ValueError(f'{path} lists {before} twice: remove one line')
@@ -88,7 +88,7 @@ def list_split(folder: str, split: str) -> samples.Listing:
       )
     for name in paths.listing(images):
       stem, ending = os.path.splitext(name)
-      if ending != '.jpg' or not stem.isdigit():
+      if ending != '.jpg' or not natural_order.is_number(stem):
         raise ValueError(
           f'{os.path.join(images, name)} is no frame <number>.jpg: remove it'
         )

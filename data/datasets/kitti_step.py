@@ -18,7 +18,7 @@ import numpy as np
 from data.datasets import cityscapes
 from data.reading import paths, samples, spec, trees
 from panoptic import classes as classes_lib
-from panoptic import maps, png, result_files
+from panoptic import maps, natural_order, png, result_files
 
 _THINGS = ('person', 'car')
 _VOID = 255
@@ -80,7 +80,7 @@ def _sequences(images: str, labels: str) -> list[str]:
     raise FileNotFoundError(
       f'{images} has no folder of a sequence: unpack KITTI-STEP there'
     )
-  return sorted(of_images)
+  return natural_order.in_order(of_images)
 
 
 def find_segments(ids: np.ndarray, areas: np.ndarray) -> list[maps.Segment]:

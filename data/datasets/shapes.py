@@ -156,6 +156,10 @@ class Shapes:
     """The name of the image in result files."""
     return f'{image_id:012d}.png'
 
+  def result_id(self, image_id: int) -> int:
+    """The id of the image in result files."""
+    return image_id
+
   def _render(self, indices: tf.Tensor) -> dict[str, Any]:
     """What `load` returns."""
     size, regions = self._config.size, self._config.stuff_regions

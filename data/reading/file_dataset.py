@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.reading import byte_ranges, split_index
+from panoptic import image_ids as image_ids_lib
 from panoptic import maps, png
 
 IDS = 'the segment ids in the PNG and the annotation differ'
@@ -253,6 +254,11 @@ class FileDataset:
   def file_name(self, image_id: int) -> str:
     """The name of the label file, which result files share."""
     return self._content.names[self._index_of[image_id]]
+
+  def result_id(self, image_id: int) -> image_ids_lib.ImageId:
+    """The data set's own id of an image, which result files state."""
+    own = self._content.result_ids
+    return own[self._index_of[image_id]] if own else image_id
 
 
 class FileExample:

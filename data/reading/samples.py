@@ -9,7 +9,7 @@ from PIL import Image
 
 from data.reading import paths
 from panoptic import classes as classes_lib
-from panoptic import maps, png, runs
+from panoptic import image_ids, maps, png, runs
 
 _FORMATS = ('JPEG', 'MPO', 'PNG')
 _ENDS = ((b'\xff\xd8\xff', b'\xff\xd9'), (b'\x89PNG', b'IEND'))
@@ -25,7 +25,7 @@ class Sample(NamedTuple):
     name: Of the label file in result files; each sample has its own.
     image: Path of a JPEG or PNG.
     labels: Path of a PNG.
-    image_id: Its number in the split.
+    image_id: The data set's own id of it, whole number or text.
     sequence: Name of the video; '' for an image.
     frame: Number in the video, by which frames are ordered.
     size: (rows, columns) by the annotation; None where there is none.
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
   name: str
   image: str
   labels: str
-  image_id: int
+  image_id: image_ids.ImageId
   sequence: str = ''
   frame: int = 0
   size: tuple[int, int] | None = None

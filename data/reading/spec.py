@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data.reading import samples
 from panoptic import classes as classes_lib
-from panoptic import maps, png, result_files
+from panoptic import image_ids, maps, png, result_files
 
 if TYPE_CHECKING:
   from configs import base
@@ -25,6 +25,7 @@ class Entry(NamedTuple):
   """One frame in a TFDS record.
 
   `image_id` is -1 and `segments` None where the record does not state them.
+  `result_id` is the data set's own id where that is not `image_id`.
   """
 
   image: bytes
@@ -34,6 +35,7 @@ class Entry(NamedTuple):
   sequence: str = ''
   frame: int = 0
   segments: Sequence[maps.Segment] | None = None
+  result_id: image_ids.ImageId | None = None
 
 
 Features = Mapping[str, Any]  # Lists of values, by the feature's name.
@@ -44,6 +46,8 @@ def packed_entries(features: Features) -> list[Entry]:
   columns = [
     features.get(f'segments/{name}', ()) for name in maps.Segment._fields
   ]
+  # Records of earlier versions, and of whole numbers, have none.
+  own_ids = [text for text in features.get('result_id', ()) if text]
   return [
     Entry(
       features['image'][0],
@@ -53,6 +57,7 @@ def packed_entries(features: Features) -> list[Entry]:
       features['sequence'][0].decode(),
       features['frame'][0],
       [maps.Segment(*row) for row in zip(*columns, strict=True)],
+      *image_ids.loads(text.decode() for text in own_ids),
     )
   ]
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from data.reading import paths as paths_lib
 from panoptic import classes as classes_lib
+from panoptic import image_ids as image_ids_lib
 from panoptic import maps, png
 
 # The columns of `segments`.
@@ -63,7 +64,7 @@ class SplitIndex:
     images: Where the images are.
     labels: Where the label files are.
     names: Of the label files, which result files share.
-    image_ids: int64 `[N]`.
+    image_ids: int64 `[N]`, the numbers of the images.
     sizes: int32 `[N, 2]`, rows and columns.
     splits: int64 `[N + 1]`: segments splits[i] up to splits[i + 1] are of
       frame i.
@@ -72,6 +73,8 @@ class SplitIndex:
     sequences: Names of the videos; () where the frames are images.
     sequence: int32 `[N]`, each frame's; None where they are images. Frames
       stand in order, sequence by sequence.
+    result_ids: The data set's own ids, where `image_ids` are not these: where
+      some are texts. () where they are.
   """
 
   classes: classes_lib.ClassTable
@@ -85,6 +88,7 @@ class SplitIndex:
   segments: np.ndarray
   sequences: tuple[str, ...] = ()
   sequence: np.ndarray | None = None
+  result_ids: tuple[image_ids_lib.ImageId, ...] = ()
 
   def __post_init__(self):
     """Raises ValueError if a video's frames differ in size."""
@@ -109,14 +113,31 @@ def flatten(
   return splits, np.array(rows, np.int64).reshape(-1, len(SEGMENT_KEYS))
 
 
+def number_ids(
+  ids: Sequence[image_ids_lib.ImageId],
+) -> tuple[np.ndarray, list[image_ids_lib.ImageId]]:
+  """`image_ids` and `result_ids` of each image's own id.
+
+  Where one is a text, or below 0, which marks rows that only fill a batch, the
+  images are numbered from 1.
+  """
+  if all(isinstance(image_id, int) and image_id >= 0 for image_id in ids):
+    return np.array(ids, np.int64), []
+  return np.arange(1, len(ids) + 1), list(ids)
+
+
 def number_sequences(
-  sequences: Sequence[str] | np.ndarray,
+  sequences: Sequence[str],
 ) -> tuple[tuple[str, ...], np.ndarray | None]:
-  """`sequences` and `sequence` of each frame's sequence; '' for images."""
+  """`sequences` and `sequence` of each frame's sequence; '' for images.
+
+  Sequences keep the order in which they come.
+  """
   if not len(sequences) or not sequences[0]:
     return (), None
-  names, numbers = np.unique(np.asarray(sequences), return_inverse=True)
-  return tuple(names.tolist()), numbers.astype(np.int32)
+  number_of: dict[str, int] = {}
+  numbers = [number_of.setdefault(name, len(number_of)) for name in sequences]
+  return tuple(number_of), np.array(numbers, np.int32)
 
 
 def label_table(content: SplitIndex) -> tuple[np.ndarray, np.ndarray]:

@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from data.reading import paths, samples
+from panoptic import natural_order
 
 _SPLITS = ('train', 'val')
 
@@ -84,10 +84,11 @@ def frames(
   Raises:
     FileNotFoundError: If there is no frame, or if one lacks both files.
     PermissionError: If a folder may not be read.
+    ValueError: If two have one number.
   """
   # One of the two may be missing, which the check of files finds.
-  of_images = _numbers(paths.listing(images), image_ending)
-  of_labels = _numbers(paths.listing(labels), '.png')
+  of_images = _numbers(images, image_ending)
+  of_labels = _numbers(labels, '.png')
   stems = {**of_labels, **of_images}
   if not stems:
     raise FileNotFoundError(
@@ -114,7 +115,21 @@ def frames(
   ]
 
 
-def _numbers(names: Iterable[str], ending: str) -> dict[int, str]:
-  """The names without the ending, by their numbers; others are left out."""
-  stems = [name[: -len(ending)] for name in names if name.endswith(ending)]
-  return {int(stem): stem for stem in stems if stem.isdigit()}
+def _numbers(folder: str, ending: str) -> dict[int, str]:
+  """The names without the ending, by their numbers; others are left out.
+
+  Raises:
+    ValueError: If two have one number.
+  """
+  found: dict[int, str] = {}
+  for name in paths.listing(folder):
+    stem = name.removesuffix(ending)
+    if stem == name or not natural_order.is_number(stem):
+      continue
+    other = found.setdefault(int(stem), stem)
+    if other != stem:
+      raise ValueError(
+        f'two frames in {folder}, {other} and {stem}, have one number: rename '
+        'or remove one'
+      )
+  return found

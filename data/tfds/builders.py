@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data.reading import spec as spec_lib
-from panoptic import maps
+from data.reading import split_index
+from panoptic import image_ids, maps
 
 
 class PackedSamples(  # type: ignore[call-arg]
@@ -16,8 +17,11 @@ class PackedSamples(  # type: ignore[call-arg]
 ):
   """Writes one sample an example; `record_index` puts them in order."""
 
-  VERSION = tfds.core.Version('1.0.0')
-  RELEASE_NOTES = {'1.0.0': 'First release.'}
+  VERSION = tfds.core.Version('1.1.0')
+  RELEASE_NOTES = {
+    '1.1.0': 'Ids of images may be texts.',
+    '1.0.0': 'First release.',
+  }
 
   def __init__(
     self, spec: spec_lib.FileSpec, packing: spec_lib.Packing, data_dir: str
@@ -54,6 +58,8 @@ class PackedSamples(  # type: ignore[call-arg]
           ),
           'name': tfds.features.Text(),
           'image_id': np.int64,
+          # JSON; '' where it is `image_id`.
+          'result_id': tfds.features.Text(),
           'sequence': tfds.features.Text(),
           'frame': np.int64,
           'segments': tfds.features.Sequence(segment),
@@ -71,8 +77,11 @@ class PackedSamples(  # type: ignore[call-arg]
     }
 
   def _generate_examples(self, listed):
-    for sample in listed:
+    numbers, own_ids = split_index.number_ids([s.image_id for s in listed])
+    texts = image_ids.dumps(own_ids) or [''] * len(listed)
+    for sample, number, text in zip(listed, numbers, texts, strict=True):
       example = sample._asdict()
+      example['image_id'], example['result_id'] = number, text
       del example['size']  # The image states it.
       example['segments'] = [segment._asdict() for segment in sample.segments]
       yield sample.name, example

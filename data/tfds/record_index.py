@@ -18,9 +18,9 @@ import tensorflow as tf
 
 from data.reading import byte_ranges, index_file, split_index
 from data.reading import spec as spec_lib
-from panoptic import maps, png, runs
+from panoptic import image_ids, maps, natural_order, png, runs
 
-_VERSION = 1  # Of the index.
+_VERSION = 2  # Of the index.
 
 
 def load(spec: spec_lib.FileSpec, folder: str, split) -> dict[str, np.ndarray]:
@@ -37,7 +37,8 @@ def load(spec: spec_lib.FileSpec, folder: str, split) -> dict[str, np.ndarray]:
     'image_start', 'image_length', 'labels_start', 'labels_length' int64 `[N]`,
     bytes; 'name' and 'sequence', texts `[N]`; 'frame' and 'image_id' `[N]`;
     'size' int32 `[N, 2]`; 'splits' and 'segments' as in
-    `split_index.SplitIndex`.
+    `split_index.SplitIndex`; 'result_id', the data set's own ids as JSON, `[N]`
+    or `[0]`.
 
   Raises:
     ValueError: If a shard is cut short or if labels in it are broken.
@@ -58,13 +59,14 @@ def _make_index(
   spec: spec_lib.FileSpec, files: list[str]
 ) -> dict[str, np.ndarray]:
   """Goes through all records once."""
-  rows, segments = [], []
+  rows, segments, own_ids = [], [], []
   for number, path in enumerate(files):
     for start, record in _records(path):
       for entry in spec.records.entries(_features(record)):
         row = {**entry._asdict(), 'shard': number}
         row['size'], of_frame = _describe(spec, entry, path)
-        del row['segments']
+        del row['segments'], row['result_id']
+        own_ids.append(entry.result_id)
         segments.append(of_frame)
         for part in ('image', 'labels'):
           content = row.pop(part)
@@ -75,7 +77,14 @@ def _make_index(
   if not rows:
     raise ValueError(f'{files[0]} and the other shards hold no image')
   index = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-  order = np.lexsort((index['image_id'], index['frame'], index['sequence']))
+  order = sorted(
+    range(len(rows)),
+    key=lambda i: (
+      natural_order.key(rows[i]['sequence']),
+      rows[i]['frame'],
+      rows[i]['image_id'],
+    ),
+  )
   index = {key: values[order] for key, values in index.items()}
   index['shard'] = index['shard'].astype(np.int32)
   index['size'] = index['size'].astype(np.int32)
@@ -84,6 +93,9 @@ def _make_index(
   index['splits'], index['segments'] = split_index.flatten(
     [segments[i] for i in order]
   )
+  index['result_id'] = np.array([], str)
+  if None not in own_ids:
+    index['result_id'] = np.array(image_ids.dumps(own_ids[i] for i in order))
   index['shards'] = np.array([os.path.basename(path) for path in files])
   return index
 

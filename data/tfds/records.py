@@ -9,7 +9,7 @@ import os
 from data.reading import paths, split_index
 from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
-from panoptic import files
+from panoptic import files, image_ids, natural_order
 
 
 def open_split(
@@ -58,7 +58,7 @@ def open_split(
     )
     for part in ('image', 'labels')
   )
-  names, sequence = split_index.number_sequences(index['sequence'])
+  names, sequence = split_index.number_sequences(index['sequence'].tolist())
   return split_index.SplitIndex(
     classes=spec.classes or _own_classes(info.metadata, folder),
     encoding=spec.encoding,
@@ -71,6 +71,7 @@ def open_split(
     segments=index['segments'],
     sequences=names,
     sequence=sequence,
+    result_ids=image_ids.loads(index['result_id'].tolist()),
   )
 
 
@@ -83,7 +84,7 @@ def find(spec: spec_lib.FileSpec, data_dir: str) -> str | None:
     version
     for version in paths.folders(folder)
     if files.exists(os.path.join(folder, version, 'dataset_info.json'))
-    and all(part.isdigit() for part in version.split('.'))
+    and all(map(natural_order.is_number, version.split('.')))
   ]
   if not versions:
     return None

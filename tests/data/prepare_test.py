@@ -165,7 +165,7 @@ def test_images_without_labels_are_told_of(tmp_path, capsys):
 def test_nothing_half_written_stays(tmp_path, monkeypatch):
   trees.cityscapes(tmp_path / 'official')
   data_dir = tmp_path / 'data'
-  leftover = data_dir / 'cityscapes_panoptic/incomplete.X_1.0.0'
+  leftover = data_dir / 'cityscapes_panoptic/incomplete.X_1.1.0'
   leftover.mkdir(parents=True)
   arguments = 'cityscapes', str(tmp_path / 'official'), str(data_dir)
 
@@ -178,7 +178,7 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
       prepare.prepare(*arguments)
   assert records.find(cityscapes.SPEC, str(data_dir)) is None
   prepare.prepare(*arguments)
-  assert os.listdir(data_dir / 'cityscapes_panoptic') == ['1.0.0']
+  assert os.listdir(data_dir / 'cityscapes_panoptic') == ['1.1.0']
 
 
 def test_no_manual_dir_says_what_to_fetch(tmp_path):
@@ -233,6 +233,6 @@ def test_the_last_line_says_how_to_use_the_records(tmp_path):
     cwd=pathlib.Path(prepare.__file__).parents[1],
   )
   assert done.stdout.splitlines()[-1].endswith(
-    'cityscapes_panoptic/1.0.0 is ready: --params_override='
+    'cityscapes_panoptic/1.1.0 is ready: --params_override='
     f'data.name=cityscapes,data.dir={tmp_path}/data'
   )

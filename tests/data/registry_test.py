@@ -80,7 +80,7 @@ def test_the_folder_decides_how_it_is_read(tmp_path):
 def test_a_folder_of_both_is_refused(tmp_path):
   trees.cityscapes(tmp_path)
   prepare.prepare('cityscapes', str(tmp_path), str(tmp_path))
-  with pytest.raises(ValueError, match='both.*1.0.0: choose by data.source'):
+  with pytest.raises(ValueError, match='both.*1.1.0: choose by data.source'):
     _create('cityscapes', tmp_path)
   for source in ('folder', 'tfds'):
     assert _create('cityscapes', tmp_path, source).num_examples == 2

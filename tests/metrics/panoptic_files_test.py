@@ -224,6 +224,55 @@ def test_missing_files_and_folders_are_named(files, position):
     panoptic_files.score(*paths)
 
 
+def _set_ids(path, id_of):
+  def change(content):
+    for annotation in content['annotations']:
+      annotation['image_id'] = id_of(annotation['image_id'])
+
+  edit(path, change)
+
+
+@pytest.mark.parametrize(
+  ('true_id', 'predicted_id'),
+  [
+    (lambda i: f'aachen_{i}', lambda i: f'aachen_{i}'),
+    (lambda i: i, str),
+    (str, lambda i: i),
+    (float, lambda i: i),
+  ],
+)
+def test_ids_may_be_texts(files, true_id, predicted_id):
+  paths, _ = files
+  before = panoptic_files.score(*paths)
+  _set_ids(paths[0], true_id)
+  _set_ids(paths[2], predicted_id)
+  assert panoptic_files.score(*paths) == before
+
+
+@pytest.mark.parametrize(
+  ('which', 'id_of', 'sentence'),
+  [
+    (0, lambda i: '' if i == 3 else i, 'annotation 3 has no valid "image_id"'),
+    (
+      2,
+      lambda i: i + 0.5,
+      'annotation 0 has no valid "image_id": write a whole',
+    ),
+    (2, lambda i: '4' if i == 3 else i, "'4' and 4 are one image id"),
+    (
+      2,
+      lambda i: f'a{i}',
+      "no image id of .*, such as 'a0', is in .* such as 0",
+    ),
+  ],
+)
+def test_wrong_ids_are_refused(files, which, id_of, sentence):
+  paths, _ = files
+  _set_ids(paths[which], id_of)
+  with pytest.raises(ValueError, match=sentence):
+    panoptic_files.score(*paths)
+
+
 @pytest.fixture
 def no_decoding(monkeypatch):
   """Fails the test if a PNG is decoded before the input is refused."""

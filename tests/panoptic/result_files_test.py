@@ -22,7 +22,7 @@ def test_written_segments_have_area_and_box(tmp_path):
   segments = [Segment(9, 90), Segment(5, 1, 1)]
   path = tmp_path / 'made' / 'result.json'
   with CocoResults(tmp_path / 'png', path, CATEGORIES) as writer:
-    writer.add(3, '3.png', PanopticMap(ids, segments))
+    writer.add(3, '3.png', PanopticMap(ids, segments), 'three.jpg')
   content = json.loads(path.read_text())
   keys = ('id', 'category_id', 'area', 'bbox', 'iscrowd')
   assert content['annotations'] == [
@@ -39,6 +39,9 @@ def test_written_segments_have_area_and_box(tmp_path):
     {'id': 1, 'name': 'person', 'isthing': 1},
     {'id': 90, 'name': 'sky', 'isthing': 0},
   ]
+  assert content['images'] == [
+    {'id': 3, 'file_name': 'three.jpg', 'height': 3, 'width': 4}
+  ]
   assert [p.name for p in path.parent.iterdir()] == ['result.json']
 
 
@@ -48,6 +51,21 @@ def test_names_may_be_as_long_as_a_file_system_allows(tmp_path):
   with CocoResults(tmp_path, tmp_path / 'a.json', CATEGORIES) as writer:
     writer.add(1, name, PanopticMap(np.ones([2, 3], int), [Segment(1, 1)]))
   assert sorted(p.name for p in tmp_path.iterdir()) == ['a.json', name]
+
+
+def test_ids_are_written_as_the_data_set_has_them(tmp_path):
+  path = tmp_path / 'result.json'
+  ids = ('frankfurt_000000_000294', 7, '08')
+  with CocoResults(tmp_path, path, CATEGORIES) as writer:
+    for image_id in ids:
+      writer.add(image_id, f'{image_id}.png', PanopticMap(ONE, ONE_SEGMENTS))
+    with pytest.raises(ValueError, match='image 7 .*has already been written'):
+      writer.add('7', 'seven.png', PanopticMap(ONE, ONE_SEGMENTS))
+    with pytest.raises(ValueError, match='None is no image id'):
+      writer.add(None, 'none.png', PanopticMap(ONE, ONE_SEGMENTS))
+  content = json.loads(path.read_text())
+  assert tuple(a['image_id'] for a in content['annotations']) == ids
+  assert tuple(image['id'] for image in content['images']) == ids
 
 
 def test_written_segments_equal_those_of_coco(tmp_path):

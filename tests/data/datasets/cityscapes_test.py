@@ -10,7 +10,8 @@ from PIL import Image
 from configs import base
 from data import prepare, registry
 from data.datasets import cityscapes, kitti_step
-from metrics import panoptic_quality
+from data.reading import spec
+from metrics import panoptic_files, panoptic_quality
 from panoptic import maps
 
 labels_module = pytest.importorskip('cityscapesscripts.helpers.labels')
@@ -76,48 +77,73 @@ def test_ground_truth_is_the_official_conversion(tmp_path):
     assert sorted(truth.segments) == list(segments)
 
 
-def test_score_is_the_official_one(tmp_path):
+@pytest.mark.parametrize('source', ['folder', 'tfds'])
+def test_result_files_are_scored_as_they_are(tmp_path, source):
   """Predictions that are wrong in several ways, scored both ways."""
   from cityscapesscripts.evaluation import evalPanopticSemanticLabeling as tool
 
   dataset = _prepared(tmp_path)
+  if source == 'folder':
+    config = base.Data(name='cityscapes', dir=str(tmp_path / 'official'))
+    dataset = registry.create(config, 'val')
   official = _official(tmp_path / 'official', tmp_path / 'converted')
   quality = panoptic_quality.PanopticQuality(dataset.classes.categories)
-  matched = []
-  for key, annotation in zip(
-    dataset.image_ids, official['annotations'], strict=True
-  ):
-    truth = dataset.ground_truth(key)
-    ids = np.roll(truth.segment_ids, 2, axis=1)
-    ids[ids == 24] = 24001  # Persons in the group become one of them.
-    ids[ids == 0] = 7
-    segments = [
-      {'id': int(i), 'category_id': int(i if i < 1000 else i // 1000)}
-      for i in np.unique(ids)
-    ]
-    listed = [maps.Segment.from_json(segment) for segment in segments]
-    quality.update(truth, maps.PanopticMap(ids, listed))
-    trees.png(tmp_path / 'predicted' / annotation['file_name'], trees.rgb(ids))
-    matched.append(
-      (
-        annotation,
-        {'file_name': annotation['file_name'], 'segments_info': segments},
+  with registry.get('cityscapes').result_writer(
+    str(tmp_path / 'results'), dataset.classes
+  ) as writer:
+    for key in dataset.image_ids:
+      truth = dataset.ground_truth(key)
+      ids = np.roll(truth.segment_ids, 2, axis=1)
+      ids[ids == 24] = 24001  # Persons in the group become one of them.
+      ids[ids == 0] = 7
+      predicted = maps.PanopticMap(
+        ids,
+        [
+          maps.Segment(i, i if i < 1000 else i // 1000)
+          for i in np.unique(ids).tolist()
+        ],
       )
-    )
-  categories = {c['id']: c for c in official['categories']}
-  stat = tool.pq_compute_single_core(
-    0,
-    matched,
-    str(tmp_path / 'converted/cityscapes_panoptic_val'),
-    str(tmp_path / 'predicted'),
-    categories,
+      quality.update(truth, predicted)
+      writer.add(dataset.result_id(key), dataset.file_name(key), predicted)
+  written = json.loads((tmp_path / 'results/panoptic.json').read_text())
+  for ours, theirs in zip(
+    written['annotations'], official['annotations'], strict=True
+  ):
+    for name in ('image_id', 'file_name'):
+      assert ours[name] == theirs[name]
+  truth = tmp_path / 'converted/cityscapes_panoptic_val'
+  results = tmp_path / 'results/panoptic'
+  expected = tool.evaluatePanoptic(
+    f'{truth}.json',
+    str(truth),
+    f'{results}.json',
+    str(results),
+    str(tmp_path / 'official.json'),
   )
-  expected = tool.average_pq(stat, categories)
-  result = quality.details()
+  found = panoptic_files.score(
+    f'{truth}.json', truth, f'{results}.json', results
+  )
   assert 0 < expected['All']['pq'] < 1
   for group in ('All', 'Things', 'Stuff'):
     for name in ('pq', 'sq', 'rq'):
-      assert result[group][name] == pytest.approx(expected[group][name])
+      for result in (quality.details(), found):
+        assert result[group][name] == pytest.approx(expected[group][name])
+
+
+def test_records_of_earlier_versions_know_the_official_ids():
+  features = {
+    'image': [b''],
+    'labels': [b''],
+    'name': [b'aachen_000000_000010_gtFine_panoptic.png'],
+    'image_id': [5],
+    'sequence': [b''],
+    'frame': [0],
+  }
+  (entry,) = cityscapes.SPEC.records.entries(features)
+  assert entry.image_id == 5
+  assert entry.result_id == 'aachen_000000_000010'
+  (entry,) = spec.packed_entries(features)
+  assert entry.image_id == 5 and entry.result_id is None
 
 
 def test_training_sees_no_groups_and_nothing_ignored(tmp_path):

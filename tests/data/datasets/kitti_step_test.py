@@ -1,13 +1,16 @@
 """Tests of KITTI-STEP's label files and results."""
 
+import shutil
+
 import numpy as np
 import pytest
 import shared
 import trees
 from PIL import Image
 
-from data import folder, registry
+from data import folder, prepare, registry
 from data.datasets import kitti_step
+from data.tfds import records
 from panoptic import classes as classes_lib
 from panoptic import maps, png
 
@@ -104,3 +107,36 @@ def test_frames_may_start_anywhere_but_have_no_gaps(tmp_path):
   assert [s.name for s in first] == [f'0000/00000{i}.png' for i in (1, 2, 3)]
   assert [s.frame for s in first] == [0, 1, 2]
   assert [s.image_id for s in listed] == list(range(1, 7))
+
+
+def test_sequences_and_frames_are_ordered_by_number(tmp_path):
+  """In the folder, and in its records."""
+  root = tmp_path / 'official'
+  trees.kitti_step(root, lengths=(11, 2))
+  for part in ('images', 'panoptic_maps'):
+    split = root / part / 'train'
+    for path in split.glob('*/*.png'):
+      path.rename(path.with_name(f'{int(path.stem)}.png'))
+    (split / '0000').rename(split / '10')
+    (split / '0001').rename(split / '9')
+  prepare.prepare('kitti_step', str(root), str(tmp_path))
+  names = [*(f'9/{t}.png' for t in (0, 1)), *(f'10/{t}.png' for t in range(11))]
+  for content in (
+    folder.open_split(kitti_step.SPEC, str(root), 'train'),
+    records.open_split(kitti_step.SPEC, str(tmp_path), 'train'),
+  ):
+    assert content.sequences == ('9', '10')
+    assert list(content.names) == names
+    assert content.sequence.tolist() == [0] * 2 + [1] * 11
+
+
+@pytest.mark.parametrize('name', ['1.png', '²1.png'])
+def test_frames_of_one_number_are_refused(tmp_path, name):
+  trees.kitti_step(tmp_path)
+  frames = tmp_path / 'images/train/0000'
+  shutil.copy(frames / '000001.png', frames / name)
+  if name == '1.png':
+    with pytest.raises(ValueError, match='000001 and 1, have one number: ren'):
+      kitti_step.list_split(str(tmp_path), 'train')
+  else:  # Not a number that int() reads.
+    assert len(kitti_step.list_split(str(tmp_path), 'train').samples) == 7

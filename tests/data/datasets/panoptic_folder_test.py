@@ -11,7 +11,9 @@ import pytest
 import trees
 from PIL import Image
 
-from data import check, prepare
+from configs import base
+from data import check, prepare, registry
+from data.datasets import coco_categories
 
 IMAGE = 'val2017/000000000020.jpg'
 LABELS = 'annotations/panoptic_val2017/000000000020.png'
@@ -88,6 +90,22 @@ _COCO = {
   'duplicated image id': (
     _edit(lambda c: c['images'][1].update(id=10)),
     f'{JSON}: image id 10 stands twice',
+  ),
+  'image id as fraction': (
+    _edit(lambda c: c['images'][1].update(id=1.5)),
+    "'images' has 1.5 for its 'id': write a whole number .*, or a text",
+  ),
+  'empty image id': (
+    _edit(lambda c: c['annotations'][1].update(image_id='')),
+    "'annotations' has '' for its 'image_id': write a whole number",
+  ),
+  'image id in two spellings': (
+    _edit(lambda c: c['annotations'][1].update(image_id='20')),
+    f"{JSON}: 20 and '20' are one image id: write it in one way",
+  ),
+  'two images of one id': (
+    _edit(lambda c: c['images'][1].update(id='10')),
+    f"{JSON}: 10 and '10' are one image id",
   ),
   'duplicated segment id': (
     _edit(lambda c: _segments(c)[0].update(id=8)),
@@ -176,6 +194,42 @@ def test_folder_in_cocos_format(tmp_path, name):
   with pytest.raises((ValueError, OSError), match=sentence) as error:
     check.check('panoptic_folder', str(tmp_path))
   assert '\n' not in str(error.value)
+
+
+def _rename_ids(root, names):
+  def change(content):
+    for section, key in (('images', 'id'), ('annotations', 'image_id')):
+      for entry in content[section]:
+        entry[key] = names[entry[key]]
+
+  _edit(change)(root)
+
+
+def test_ids_that_are_texts_are_kept(tmp_path):
+  """In the folder, its index and its records; in natural order."""
+  root = tmp_path / 'mine'
+  trees.coco(root)
+  _rename_ids(root, {10: 'b10', 20: 'b9', 30: 3})
+  check.check('panoptic_folder', str(root))
+  prepare.prepare('panoptic_folder', str(root), str(tmp_path))
+  config = base.Data(name='panoptic_folder', source='tfds', dir=str(tmp_path))
+  packed = registry.create(config, 'val2017')
+  for dataset in (trees.opened(root), trees.opened(root), packed):
+    assert list(map(dataset.result_id, dataset.image_ids)) == [3, 'b9', 'b10']
+    assert dataset.image_ids == [1, 2, 3]
+    assert dataset.file_name(2) == '000000000020.png'
+
+
+def test_records_of_coco_hold_numbers(tmp_path):
+  categories = [
+    {'id': c.id, 'name': c.name, 'isthing': int(c.isthing)}
+    for c in coco_categories.class_table().categories
+  ]
+  trees.coco(tmp_path, categories=categories)
+  _rename_ids(tmp_path, {10: 'a', 20: 'b', 30: 'c'})
+  spec = registry.get_files('coco_panoptic')
+  with pytest.raises(ValueError, match="id 'a' is a text, .*panoptic_folder"):
+    spec.records.check_tree(str(tmp_path))
 
 
 _VIDEO = {
