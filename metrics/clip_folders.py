@@ -2,8 +2,11 @@
 
 import os
 import pathlib
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from panoptic import natural_order
 
 
 class Frame(NamedTuple):
@@ -49,16 +52,18 @@ def find_frames(
     inner_frames_only: The first and the last frame may lack a prediction.
 
   Returns:
-    The frames of each sequence, in order.
+    The frames of each sequence, in order; see `natural_order.frames`. A line on
+    the error stream tells of numbers that are missing.
 
   Raises:
     FileNotFoundError: If a folder or a predicted frame is missing.
-    ValueError: If there is no sequence, or one has no frames.
+    ValueError: If there is no sequence, if one has no frames, or if their order
+      is not clear.
   """
   for folder in (gt_folder, pred_folder):
     _check_folder(folder, 'give a folder of sequences')
   if sequences is None:
-    sequences = sorted(
+    sequences = natural_order.in_order(
       p.name for p in pathlib.Path(gt_folder).iterdir() if p.is_dir()
     )
   if not sequences:
@@ -67,15 +72,20 @@ def find_frames(
       'each sequence'
     )
   found = {}
+  gaps = []
   for sequence in sequences:
     gt, pred = (pathlib.Path(f, sequence) for f in (gt_folder, pred_folder))
     for folder in (gt, pred):
       _check_folder(folder, 'every sequence needs its folder of PNGs')
-    files = sorted(gt.glob('*.png'))
-    if not files:
+    names = [path.name for path in gt.glob('*.png')]
+    if not names:
       raise ValueError(
         f'{gt} has no PNGs; give every sequence at least one frame'
       )
+    ordered = natural_order.frames(names, str(gt))
+    if ordered.gap is not None:
+      gaps.append((gt, *ordered.gap))
+    files = [gt / names[i] for i in ordered.order]
     predicted = [pred / p.name for p in files]
     missing = [i for i, p in enumerate(predicted) if not p.is_file()]
     ends = (0, len(files) - 1) if inner_frames_only else ()
@@ -90,6 +100,14 @@ def find_frames(
       Frame(p.stem, p, None if i in missing else predicted[i])
       for i, p in enumerate(files)
     ]
+  if gaps:
+    folder, before, after = gaps[0]
+    print(
+      f'{len(gaps)} of {len(found)} sequences lack frames, the first being '
+      f'{folder} between {before} and {after}: the others are scored as if '
+      'they followed each other',
+      file=sys.stderr,
+    )
   return found
 
 

@@ -206,6 +206,46 @@ def test_semi_supervised_needs_no_prediction_at_the_ends(davis):
     video_files.score('davis_unsupervised', gt, pred)
 
 
+def _rename(folders, name_of):
+  for folder in folders:
+    for path in sorted(folder.glob('*/*.png')):
+      path.rename(path.with_name(name_of(int(path.stem))))
+
+
+@pytest.mark.parametrize(
+  'name_of', [lambda t: f'{t + 8}.png', lambda t: f'frame{2 * t + 7}_left.png']
+)
+def test_frames_are_ordered_by_number(davis, name_of, capsys):
+  gt, pred, _ = davis
+  before = [video_files.score(form, gt, pred) for form in FOLDERS]
+  _rename((gt, pred), name_of)
+  assert [video_files.score(form, gt, pred) for form in FOLDERS] == before
+  assert not capsys.readouterr().err
+
+
+def test_sequences_are_ordered_by_number(davis):
+  gt, pred, _ = davis
+  for folder in (gt, pred):
+    (folder / 'camel').rename(folder / '9')
+    (folder / 'bear').rename(folder / '10')
+  result = video_files.score('davis_unsupervised', gt, pred)
+  assert list(result['J&F']['per_sequence']) == ['9', '10']
+
+
+def test_gaps_are_told_and_equal_numbers_refused(davis, capsys):
+  gt, pred, videos = davis
+  for folder in (gt, pred):
+    (folder / 'bear/00002.png').unlink()
+  video_files.score('davis_unsupervised', gt, pred)
+  told = capsys.readouterr().err
+  assert told.count('\n') == 1
+  assert '1 of 2 sequences lack frames' in told
+  assert 'bear between 00001 and 00003' in told
+  write_davis(gt / 'camel/3.png', videos['camel'][0][0])
+  with pytest.raises(ValueError, match='camel, .*3 and .*3, have one number'):
+    video_files.score('davis_unsupervised', gt, pred)
+
+
 def lose_frames(gt, pred):
   for t in (1, 2):
     (pred / 'camel' / f'0000{t}.png').unlink()
