@@ -51,6 +51,12 @@ _INPUT = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string(
   'output', '', 'For predict and inspect: folder to write.'
 )
+_IMAGE_LIST = flags.DEFINE_string(
+  'image_list', '', 'For predict: JSON whose "images" have ids and file names.'
+)
+_OVERWRITE = flags.DEFINE_bool(
+  'overwrite', False, 'For predict: replace the results in --output.'
+)
 _NUM_EXAMPLES = flags.DEFINE_integer(
   'num_examples', 16, 'For inspect: how many to look at.'
 )
@@ -86,7 +92,14 @@ def _predict(config: base.Experiment) -> None:
   if path:
     loading.check_same_model(config, os.path.dirname(path))
   state.prepare(config.training)
-  predict.run(config, _INPUT.value, _OUTPUT.value, path)
+  predict.run(
+    config,
+    _INPUT.value,
+    _OUTPUT.value,
+    path,
+    _IMAGE_LIST.value,
+    _OVERWRITE.value,
+  )
 
 
 def _train_or_evaluate(config: base.Experiment) -> None:

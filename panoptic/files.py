@@ -7,6 +7,7 @@ only then. Files that are written are whole as soon as they have their name.
 import contextlib
 import dataclasses
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from typing import IO, Any
@@ -123,6 +124,15 @@ def remove(path: str) -> None:
       _gfile().remove(path)
     else:
       os.remove(path)
+
+
+def remove_folder(path: str) -> None:
+  """Removes a folder with all that is in it; OSError if it cannot be."""
+  if not is_remote(path):
+    shutil.rmtree(path)
+    return
+  with _os_errors(path):
+    _gfile().rmtree(path)
 
 
 @contextlib.contextmanager

@@ -2,18 +2,20 @@
 
 import io
 import os
-import re
+import sys
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from panoptic import files
+from panoptic import files, natural_order
 
-_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 def find_images(path: str) -> list[str]:
-  """The images of a folder, sorted, or the one file.
+  """The images of a folder, in natural order, or the one file.
+
+  Files whose names end otherwise are told on the error stream.
 
   Raises:
     FileNotFoundError: If there is none.
@@ -25,63 +27,63 @@ def find_images(path: str) -> list[str]:
     return [path]
   if not files.is_folder(path):
     raise FileNotFoundError(f'there is no image or folder at {path}')
-  found = sorted(
-    entry.path
-    for entry in files.scan(path)
-    if entry.name.lower().endswith(_SUFFIXES)
+  names = natural_order.in_order(
+    entry.name for entry in files.scan(path) if not entry.is_folder
   )
+  found = [name for name in names if name.lower().endswith(_SUFFIXES)]
+  endings = ', '.join(_SUFFIXES)
   if not found:
     raise FileNotFoundError(
-      f'no image in {path}: expected names that end in {", ".join(_SUFFIXES)}'
+      f'no image in {path}: expected names that end in {endings}'
     )
-  return found
+  # Hidden files are those of the system.
+  others = [n for n in names if n not in set(found) and not n.startswith('.')]
+  if others:
+    print(
+      f'{len(others)} files of {path} are left out, the first being '
+      f'{others[0]}: images have names that end in {endings}',
+      file=sys.stderr,
+    )
+  return [os.path.join(path, name) for name in found]
 
 
 def find_frames(path: str) -> list[str]:
-  """The frames of a folder, in order.
-
-  Names that end in a number are ordered by it, and no number may be missing
-  between the first and the last; names without any are ordered as text.
+  """The frames of a folder, in order; see `in_order_of_frames`.
 
   Raises:
     FileNotFoundError: If there is none, or one is missing.
     NotADirectoryError: If the path is a file.
-    ValueError: If two have one number, or not all names are alike.
+    ValueError: If their order is not clear.
   """
   if files.is_file(path):
     raise NotADirectoryError(
       f'{path} is a file: give --input a folder with the frames of a clip'
     )
-  frames = find_images(path)
-  names = [os.path.splitext(os.path.basename(frame))[0] for frame in frames]
-  found = [re.fullmatch(r'(.*?)(\d+)', name) for name in names]
-  if not any(found):
-    return frames
-  stems = [match[1] if match else None for match in found]
-  usual = max(stems, key=stems.count)
-  numbers = []
-  for frame, match in zip(frames, found, strict=True):
-    if match is None or match[1] != usual:
-      raise ValueError(
-        f'{frame} is not named {usual or ""}<number>, like other frames of the '
-        'clip: rename it, or move it elsewhere'
-      )
-    numbers.append(int(match[2]))
-  order = np.argsort(numbers, kind='stable')
-  steps = np.diff(np.array(numbers)[order])
-  for i, step in enumerate(steps.tolist()):
-    before, after = (names[order[j]] for j in (i, i + 1))
-    if step == 0:
-      raise ValueError(
-        f'two frames in {path}, {before} and {after}, have one number: rename '
-        'or remove one'
-      )
-    if step != steps.min():
-      raise FileNotFoundError(
-        f'{path} lacks a frame between {before} and {after}: add it, or number '
-        'the frames without gaps'
-      )
-  return [frames[i] for i in order]
+  return in_order_of_frames(find_images(path), path)
+
+
+def in_order_of_frames(paths: list[str], folder: str) -> list[str]:
+  """The frames of a clip by the one number in which their names differ.
+
+  No number may be missing between the first and the last, but all steps may be
+  larger than 1. Names without any are ordered as text.
+
+  Args:
+    paths: The frames, at least one.
+    folder: That they lie in.
+
+  Raises:
+    FileNotFoundError: If one is missing.
+    ValueError: As `natural_order.frames`.
+  """
+  names = [path.removeprefix(os.path.join(folder, '')) for path in paths]
+  found = natural_order.frames(names, folder)
+  if found.gap is not None:
+    raise FileNotFoundError(
+      f'{folder} lacks a frame between {found.gap[0]} and {found.gap[1]}: add '
+      'it, or number the frames without gaps'
+    )
+  return [paths[i] for i in found.order]
 
 
 def read_image(path: str) -> np.ndarray:
@@ -118,15 +120,3 @@ def check(paths: list[str], same_size: bool) -> None:
         f'{path} has {size[0]}x{size[1]} pixels, but {paths[0]} has '
         f'{first[0]}x{first[1]}: give all frames of a clip one size'
       )
-
-
-def names_of(paths: list[str], folder: str) -> list[str]:
-  """Their names without endings; ValueError if two share one."""
-  names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
-  if len(set(names)) < len(names):
-    twice = next(name for name in names if names.count(name) > 1)
-    raise ValueError(
-      f'two images in {folder} are named {twice}: rename one, since both '
-      f'would become {twice}.png'
-    )
-  return names

@@ -12,8 +12,15 @@ from data import dataset, registry, streams, transforms
 from data.reading import spec as spec_lib
 from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
-from panoptic import decode, draw, png, result_files
-from tasks import class_file, factory, image_files, images, scorer
+from panoptic import decode, draw, png, progress, result_files
+from tasks import (
+  class_file,
+  factory,
+  image_files,
+  images,
+  predict_files,
+  scorer,
+)
 
 _SIDE = 256  # Pixels: small images are drawn at least this large.
 
@@ -23,6 +30,8 @@ def run(
   input_path: str,
   output_dir: str,
   checkpoint: str | None,
+  image_list: str = '',
+  overwrite: bool = False,
 ) -> None:
   """Segments images one after another, in constant memory.
 
@@ -39,8 +48,11 @@ def run(
     output_dir: The folder to write.
     checkpoint: Path or folder of a checkpoint; None for
       `training.init_checkpoint`.
+    image_list: As for `predict_files.find`.
+    overwrite: Whether to replace the results that the folder has.
 
   Raises:
+    FileExistsError: If the folder has results.
     FileNotFoundError: If there is no image or no checkpoint.
     NotADirectoryError: If the clip is a file.
     ValueError: If an image or the checkpoint does not fit, or if a clip has
@@ -49,9 +61,9 @@ def run(
   if not output_dir:
     raise ValueError('--mode=predict needs --output, a folder to write')
   is_clip = config.task == 'video'
-  find = image_files.find_frames if is_clip else image_files.find_images
-  paths = find(input_path)
-  names = image_files.names_of(paths, input_path)
+  inputs = predict_files.find(input_path, is_clip, image_list)
+  predict_files.check_output(output_dir, inputs, overwrite)
+  paths = [item.path for item in inputs]
   limit = config.evaluation.video
   if is_clip and limit.max_frames and not limit.split:
     streams.check_lengths({input_path: range(len(paths))}, limit.max_frames)
@@ -70,14 +82,17 @@ def run(
     predict, jit_compile=config.training.jit_compile, autograph=False
   )
   state = task.initial_state(1, tf.constant(config.evaluation.seed, tf.int64))
+  if overwrite:
+    predict_files.clear_output(output_dir)
   with contextlib.ExitStack() as stack:
     writers = [
       stack.enter_context(writer)
       for writer in _start_results(config, classes, output_dir)
     ]
-    start = time.monotonic()
-    for i, (path, name) in enumerate(zip(paths, names, strict=True)):
-      image = image_files.read_image(path)
+    pace = progress.Pace()
+    for i, item in enumerate(inputs):
+      start = time.monotonic()
+      image = image_files.read_image(item.path)
       resized, resized_size = transforms.eval_transform(
         dataset.DecodedExample(image), config.model.image_size
       )
@@ -90,7 +105,9 @@ def run(
         classes,
       )
       for writer in writers:
-        writer.add(i, f'{name}.png', prediction)
+        writer.add(
+          item.image_id, f'{item.name}.png', prediction, item.file_name
+        )
       overlay = draw.overlay(
         image,
         prediction,
@@ -99,15 +116,18 @@ def run(
         ids=is_clip,
         by_id=is_clip,
       )
-      overlay_path = os.path.join(output_dir, 'overlay', f'{name}.png')
+      overlay_path = os.path.join(output_dir, 'overlay', f'{item.name}.png')
       png.save(overlay_path, Image.fromarray(overlay))
-      now = time.monotonic()
-      print(
-        f'{i + 1}/{len(paths)} {path}: {len(prediction.segments)} segments, '
-        f'{now - start:.1f} s',
-        flush=True,
+      pace.step()
+      line = (
+        f'{i + 1}/{len(inputs)} {item.path}: {len(prediction.segments)} '
+        f'segments, {time.monotonic() - start:.1f} s'
       )
-      start = now
+      seconds = pace.seconds_a_step()
+      if seconds is not None:
+        left = progress.duration(seconds * (len(inputs) - i - 1))
+        line += f' | {1 / max(seconds, 1e-9):.3g} images/s | {left} left'
+      print(line, flush=True)
 
 
 def _load_model(

@@ -10,6 +10,7 @@ import orbit
 import tensorflow as tf
 import tf_keras
 
+from panoptic import progress
 from tasks import task as task_lib
 from training import log
 from training import strategy as strategy_lib
@@ -89,7 +90,8 @@ class Evaluator(orbit.StandardEvaluator):
   def eval_begin(self) -> task_lib.Scorer:
     self._batches = 0
     self._scored = None
-    self._start = self._last_line = time.monotonic()
+    self._pace = progress.Pace()
+    self._last_line = time.monotonic()
     seed = self._task.config.evaluation.seed + self.run
     self._state_of_task = self._initial_state(tf.constant(seed, tf.int64))
     return self._task.new_scorer(self.run)
@@ -107,11 +109,14 @@ class Evaluator(orbit.StandardEvaluator):
     self._wait()
     self._scored = self._scoring.submit(self._score, state, step_outputs)
     self._batches += 1
+    self._pace.step()
     now = time.monotonic()
     if now - self._last_line > _SECONDS_BETWEEN_LINES:
       self._last_line = now
       log.log(
-        log.evaluation_line(self._batches, self._num_batches, now - self._start)
+        log.evaluation_line(
+          self._batches, self._num_batches, self._pace.seconds_a_step()
+        )
       )
     return state
 

@@ -2,23 +2,14 @@
 
 from collections.abc import Mapping
 
+from panoptic import progress
+
+duration = progress.duration
+
 
 def log(line: str) -> None:
   """Prints a line at once."""
   print(line, flush=True)
-
-
-def duration(seconds: float) -> str:
-  """Returns a readable length of time: '45s', '3m05s', '7h30m', '2d04h'."""
-  total = int(round(seconds))
-  minutes, hours, days = total // 60, total // 3600, total // 86400
-  if days:
-    return f'{days}d{hours % 24:02d}h'
-  if hours:
-    return f'{hours}h{minutes % 60:02d}m'
-  if minutes:
-    return f'{minutes}m{total % 60:02d}s'
-  return f'{total}s'
 
 
 def training_line(
@@ -42,15 +33,20 @@ def training_line(
   )
 
 
-def evaluation_line(batches: int, num_batches: int, seconds: float) -> str:
+def evaluation_line(
+  batches: int, num_batches: int, seconds_a_batch: float | None
+) -> str:
   """Returns the line of an evaluation in progress.
 
   Args:
     batches: Number of batches done.
     num_batches: Number of all batches; below 1 if it is not known.
-    seconds: Time spent on them.
+    seconds_a_batch: Mean time of a batch; None if it is not known yet.
   """
-  if num_batches < 1:
-    return f'evaluation: batch {batches} | {duration(seconds)}'
-  left = seconds / batches * (num_batches - batches)
-  return f'evaluation: batch {batches}/{num_batches} | {duration(left)} left'
+  known = num_batches >= 1
+  line = f'evaluation: batch {batches}' + (f'/{num_batches}' if known else '')
+  if seconds_a_batch is None:
+    return line
+  if not known:
+    return f'{line} | {seconds_a_batch:.3g} s a batch'
+  return f'{line} | {duration(seconds_a_batch * (num_batches - batches))} left'

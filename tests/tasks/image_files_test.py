@@ -1,5 +1,7 @@
 """Tests of finding and reading a user's images and clips."""
 
+import os
+
 import numpy as np
 from PIL import Image
 
@@ -54,3 +56,19 @@ def test_names_without_numbers_are_ordered_as_text(tmp_path):
     _frame(tmp_path / f'{name}.png')
   found = image_files.find_frames(str(tmp_path))
   assert [path[-5] for path in found] == ['a', 'b', 'c']
+
+
+def test_files_with_other_endings_are_told(tmp_path, capsys):
+  for name in ('10.TIF', '9.tiff', 'b.heic', 'a.txt', '.DS_Store'):
+    (tmp_path / name).write_bytes(b'')
+  (tmp_path / 'folder.jpg').mkdir()
+  found = image_files.find_images(str(tmp_path))
+  assert [os.path.basename(path) for path in found] == ['9.tiff', '10.TIF']
+  told = capsys.readouterr().err
+  assert told.count('\n') == 1
+  assert '2 files of' in told and 'the first being a.txt' in told
+
+
+def test_tiff_is_read(tmp_path):
+  _frame(tmp_path / 'x.tif')
+  assert image_files.read_image(str(tmp_path / 'x.tif')).shape == (4, 5, 3)

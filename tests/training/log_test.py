@@ -28,4 +28,6 @@ def test_lines_tell_how_far_and_how_long():
     'step 40/100 | 2 steps/s | 30s left | loss 0.25 | gradient 1.5 | '
     'rate 0.0001'
   )
-  assert log.evaluation_line(2, 10, 4.0).endswith('batch 2/10 | 16s left')
+  assert log.evaluation_line(2, 10, 4.0).endswith('batch 2/10 | 32s left')
+  assert log.evaluation_line(1, 10, None).endswith('batch 1/10')
+  assert log.evaluation_line(3, 0, 4.0).endswith('batch 3 | 4 s a batch')
