@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from panoptic import classes as classes_lib
-from panoptic import maps
+from panoptic import labels, maps
 
-_VOID = (40, 40, 40)
+VOID = (40, 40, 40)
+# A side of an enlarged picture is at most so many times `min_side`.
+_MOST = 4
 
 
 def segment_colors(
@@ -53,7 +54,7 @@ def paint(
 ) -> np.ndarray:
   """Flat colours (see `segment_colors`): uint8 `[h, w, 3]`, void dark."""
   ids = panoptic_map.segment_ids
-  image = np.full([*ids.shape, 3], _VOID, np.uint8)
+  image = np.full([*ids.shape, 3], VOID, np.uint8)
   colors = segment_colors(panoptic_map.segments, classes, by_id)
   for segment_id, color in colors.items():
     image[ids == segment_id] = color
@@ -76,6 +77,7 @@ def overlay(
   min_side: int = 0,
   ids: bool = False,
   by_id: bool = False,
+  max_instances: int = 0,
 ) -> np.ndarray:
   """The image under its segments' colours, with outlines and class names.
 
@@ -85,14 +87,17 @@ def overlay(
     classes: The data set's table.
     names: Whether to write class names.
     min_side: Small images are enlarged to about this height, so that names can
-      be read.
-    ids: Whether to write segment ids after the names.
+      be read; see `enlargement`.
+    ids: Whether to write segment ids after the names; with `by_id`, after those
+      of things alone.
     by_id: As for `segment_colors`.
+    max_instances: K of the model, if ids may have its classes in them (see
+      `decode.by_class_and_id`): the ids below K are written.
 
   Returns:
     uint8 `[h', w', 3]`.
   """
-  factor = max(1, -(-min_side // image.shape[0]))
+  factor = enlargement(image.shape[:2], min_side)
   image = enlarge(image, factor)
   segment_ids = enlarge(panoptic_map.segment_ids, factor)
   panoptic_map = panoptic_map._replace(segment_ids=segment_ids)
@@ -101,22 +106,27 @@ def overlay(
   drawn[boundaries(segment_ids)] = 255
   if not names:
     return drawn
-  canvas = Image.fromarray(drawn)
-  draw = ImageDraw.Draw(canvas)
-  font = ImageFont.load_default(max(10, image.shape[0] // 40))
   category_of = {category.id: category for category in classes.categories}
+  texts = []
   for segment in panoptic_map.segments:
-    name = category_of[segment.category_id].name
-    draw.text(
-      _inner_point(segment_ids == segment.id),
-      f'{name} {segment.id}' if ids else name,
-      fill='white',
-      font=font,
-      anchor='mm',
-      stroke_width=1,
-      stroke_fill='black',
-    )
-  return np.asarray(canvas)
+    category = category_of[segment.category_id]
+    text = category.name
+    if ids and (category.isthing or not by_id):
+      text += f' {segment.id % (max_instances or segment.id + 1)}'
+    texts.append(labels.Label(text, segment_ids == segment.id))
+  return labels.write(drawn, texts)
+
+
+def enlargement(size: Sequence[int], min_side: int) -> int:
+  """The factor by which a small image is enlarged.
+
+  Args:
+    size: Its rows and columns.
+    min_side: The height to reach, in pixels; a very wide image stays lower.
+  """
+  height, width = size
+  wanted, most = -(-min_side // height), _MOST * min_side // max(height, width)
+  return max(1, min(wanted, most))
 
 
 def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
@@ -144,10 +154,3 @@ def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
       y, x = i * (height + gap), j * (width + gap)
       sheet[y : y + image.shape[0], x : x + image.shape[1]] = image
   return sheet
-
-
-def _inner_point(mask: np.ndarray) -> tuple[int, int]:
-  """(x, y) of a pixel of the mask, near the middle of its widest row."""
-  y = int(mask.sum(1).argmax())
-  columns = np.flatnonzero(mask[y])
-  return int(columns[len(columns) // 2]), y

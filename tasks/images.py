@@ -243,15 +243,19 @@ class ImageTask:
       steps = strategy.experimental_local_results(steps)[0]
       row = {name: batch[name][0].numpy() for name in self.row_names}
       shown.append((row, steps[:, 0].numpy()))
-    return visualization.image_sheets(self.config, self.eval_set, shown)
+    return visualization.image_sheets(
+      self.config, self.eval_set, shown, self._shown_steps()
+    )
 
   def show_step(self, model, image, index):
     """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""
     seed = tf.constant(self.config.evaluation.seed, tf.int64)
     x_0 = self._sample(model, image, index, seed, trajectory=True)
+    return tf.stack([model.decode(x_0[n - 1]) for n in self._shown_steps()])
+
+  def _shown_steps(self) -> list[int]:
     total = self.config.evaluation.sampler.steps
-    steps = [n - 1 for n in _TRAJECTORY if n < total] + [total - 1]
-    return tf.stack([model.decode(x_0[i]) for i in steps])
+    return [n for n in _TRAJECTORY if n < total] + [total]
 
   def _sample(self, model, image, index, seed, trajectory=False):
     return sampling.sample(

@@ -13,7 +13,7 @@ from configs import base
 from data import pipeline, registry
 from data.reading import file_dataset, split_content, split_index
 from panoptic import classes as classes_lib
-from panoptic import decode, draw, png
+from panoptic import decode, draw, maps, png, sheets
 
 _SIDE = 256  # Pixels: small examples are drawn at least this large.
 _COLUMNS = 4
@@ -46,13 +46,22 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
   batches = pipeline.train_dataset(dataset, config).unbatch().take(count)
   examples = list(batches.as_numpy_iterator())
   seconds = time.monotonic() - start
-  cells = [_drawn(example, dataset.classes) for example in examples]
-  columns = max(1, _COLUMNS // len(cells[0]))
+  shown = [_maps(example, dataset.classes) for example in examples]
+  cells = [
+    _drawn(example, found, dataset.classes)
+    for example, found in zip(examples, shown, strict=True)
+  ]
+  titles = ['image', 'segments']
+  titles += [f'mask of frame {t}' for t in config.data.past_frames]
+  titles = titles[: len(cells[0])]
+  columns = max(1, _COLUMNS // len(titles))
   rows = [
     sum(cells[i : i + columns], []) for i in range(0, len(cells), columns)
   ]
+  entries = sheets.legend(sum(shown, []), dataset.classes)
+  sheet = sheets.sheet(rows, titles * columns, entries)
   path = os.path.join(output_dir, 'train.png')
-  png.save(path, Image.fromarray(draw.grid(rows)))
+  png.save(path, Image.fromarray(sheet))
   print(describe(statistics(examples, dataset.classes)))
   print(f'{path}: {len(examples)} examples, made in {seconds:.1f} s')
 
@@ -132,28 +141,35 @@ def describe(found: Mapping[str, Any]) -> str:
   return '\n'.join(lines)
 
 
-def _drawn(
+def _maps(
   example: Mapping[str, np.ndarray], classes: classes_lib.ClassTable
+) -> list[maps.PanopticMap]:
+  """The segments, and those of the past masks."""
+  size = example['image'].shape[:2]
+  past = example.get('past_masks')
+  label_maps = [example['label_map']]
+  if past is not None:
+    label_maps += [past[..., i : i + 2] for i in range(0, past.shape[-1], 2)]
+  return [
+    # An id has one class here, so this looks segments up and changes nothing.
+    decode.from_label_map(
+      decode.to_original_size(label_map, size, size, size), classes
+    )
+    for label_map in label_maps
+  ]
+
+
+def _drawn(
+  example: Mapping[str, np.ndarray],
+  found: Sequence[maps.PanopticMap],
+  classes: classes_lib.ClassTable,
 ) -> list[np.ndarray]:
   """The image, the image under its segments, and the past masks."""
   image = example['image']
-  height, width = image.shape[:2]
-  factor = max(1, -(-_SIDE // height))
-  cells = [
-    draw.enlarge(image, factor),
-    _overlaid(image, example['label_map'], classes),
+  gray = np.full_like(image, 128)
+  grounds = [image] + [gray] * (len(found) - 1)
+  factor = draw.enlargement(image.shape[:2], _SIDE)
+  return [draw.enlarge(image, factor)] + [
+    draw.overlay(ground, one, classes, min_side=_SIDE, ids=True)
+    for ground, one in zip(grounds, found, strict=True)
   ]
-  past = example.get('past_masks')
-  if past is not None:
-    gray = np.full([height, width, 3], 128, np.uint8)
-    for i in range(0, past.shape[-1], 2):
-      cells.append(_overlaid(gray, past[..., i : i + 2], classes))
-  return cells
-
-
-def _overlaid(image, label_map, classes) -> np.ndarray:
-  size = image.shape[:2]
-  label_map = decode.to_original_size(label_map, size, size, size)
-  # An id has one class here, so this looks segments up and changes nothing.
-  panoptic_map = decode.from_label_map(label_map, classes)
-  return draw.overlay(image, panoptic_map, classes, min_side=_SIDE, ids=True)

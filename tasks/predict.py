@@ -115,6 +115,7 @@ def run(
         min_side=_SIDE,
         ids=is_clip,
         by_id=is_clip,
+        max_instances=config.model.max_instances,
       )
       overlay_path = os.path.join(output_dir, 'overlay', f'{item.name}.png')
       png.save(overlay_path, Image.fromarray(overlay))

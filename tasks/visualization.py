@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panoptic import decode, draw
+from panoptic import decode, draw, maps, sheets
 from tasks import scorer
 
 if TYPE_CHECKING:  # Drawing needs no TensorFlow, which both of these import.
@@ -14,12 +14,17 @@ if TYPE_CHECKING:  # Drawing needs no TensorFlow, which both of these import.
 
 _IMAGE_SIDE, _FRAME_SIDE = 128, 96  # Pixels, at least.
 _MAX_TRAJECTORIES = 4
+_VIDEO_LEGEND = (
+  sheets.Entry('Rows: frames, ground truth, predictions.'),
+  sheets.Entry('A colour is the id of a thing; stuff is dark.'),
+)
 
 
 def image_sheets(
   config: 'base.Experiment',
   dataset: 'dataset_lib.Dataset',
   examples: Iterable[tuple[Mapping[str, Any], Sequence[np.ndarray]]],
+  steps: Sequence[int],
 ) -> dict[str, np.ndarray]:
   """Image, ground truth and prediction side by side; and trajectories.
 
@@ -28,20 +33,29 @@ def image_sheets(
     dataset: The data set of the examples.
     examples: Of each 'image_id', 'resized_size' and 'original_size', and its
       label maps, integers `[h, w, 2]`, after more and more steps.
+    steps: The numbers of these steps.
 
   Returns:
     'predictions' and 'trajectory', uint8 `[H, W, 3]`.
   """
   predictions, trajectories = [], []
+  shown: list[maps.PanopticMap] = []
   for row, label_maps in examples:
-    image, truth, *steps = _cells(
-      config, dataset, row, label_maps, _IMAGE_SIDE, by_id=False
-    )
-    predictions.append([image, truth, steps[-1]])
-    trajectories.append([image, *steps])
+    found = _maps(config, dataset, row, label_maps)
+    image, truth, *later = _cells(dataset, row, found, _IMAGE_SIDE)
+    predictions.append([image, truth, later[-1]])
+    trajectories.append([image, *later])
+    shown += found
+  entries = sheets.legend(shown, dataset.classes)
   return {
-    'predictions': draw.grid(predictions),
-    'trajectory': draw.grid(trajectories[:_MAX_TRAJECTORIES]),
+    'predictions': sheets.sheet(
+      predictions, ('image', 'ground truth', 'prediction'), entries
+    ),
+    'trajectory': sheets.sheet(
+      trajectories[:_MAX_TRAJECTORIES],
+      ('image', *(f'step {number}' for number in steps)),
+      entries,
+    ),
   }
 
 
@@ -63,30 +77,40 @@ def video_sheet(
   strips: list[Sequence[np.ndarray]] = []
   for video in videos:
     frames = [
-      _cells(config, dataset, row, [row['label_map']], _FRAME_SIDE, by_id=True)
+      _cells(
+        dataset,
+        row,
+        _maps(config, dataset, row, [row['label_map']]),
+        _FRAME_SIDE,
+        by_id=True,
+      )
       for row in video
     ]
     strips += zip(*frames, strict=True)
-  return draw.grid(strips)
+  titles = [f'frame {t}' for t in range(max(map(len, strips)))]
+  return sheets.sheet(strips, titles, _VIDEO_LEGEND)
 
 
-def _cells(config, dataset, row, label_maps, side, by_id) -> list[np.ndarray]:
-  """Image, ground truth and predictions of an example, large enough to see."""
-  image_id, classes = int(row['image_id']), dataset.classes
-  image = dataset.image(image_id)
-  found = [
-    decode.decode(
-      label_map,
-      row['resized_size'],
-      row['original_size'],
-      scorer.rule(config),
-      classes,
-    )
-    for label_map in label_maps
+def _maps(config, dataset, row, label_maps) -> list[maps.PanopticMap]:
+  """The ground truth and the predictions of an example."""
+  return [
+    dataset.ground_truth(int(row['image_id'])),
+    *(
+      decode.decode(
+        label_map,
+        row['resized_size'],
+        row['original_size'],
+        scorer.rule(config),
+        dataset.classes,
+      )
+      for label_map in label_maps
+    ),
   ]
-  painted = [
-    draw.paint(panoptic_map, classes, by_id)
-    for panoptic_map in (dataset.ground_truth(image_id), *found)
-  ]
-  factor = max(1, -(-side // image.shape[0]))
+
+
+def _cells(dataset, row, found, side, by_id=False) -> list[np.ndarray]:
+  """The image of an example and some maps of it, large enough to see."""
+  image = dataset.image(int(row['image_id']))
+  painted = [draw.paint(one, dataset.classes, by_id) for one in found]
+  factor = draw.enlargement(image.shape[:2], side)
   return [draw.enlarge(cell, factor) for cell in (image, *painted)]

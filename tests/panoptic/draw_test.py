@@ -80,6 +80,36 @@ def test_overlay_enlarges_small_images(height, side, factor):
   assert drawn.shape == (height * factor, 40 * factor, 3)
 
 
+@pytest.mark.parametrize(
+  ('size', 'factor'),
+  [((32, 32), 8), ((1, 900), 1), ((900, 1), 1), ((24, 60), 11), ((64, 400), 2)],
+)
+def test_wide_images_are_not_enlarged_beyond_measure(size, factor):
+  assert draw.enlargement(size, 256) == factor
+
+
+def test_overlay_prints_instances_of_ids_that_hold_classes(monkeypatch):
+  ids = np.full([40, 60], 3585)
+  ids[:, 30:] = 2 * 512 + 1
+  segments = [maps.Segment(3585, 10), maps.Segment(1025, 20)]
+  written = []
+  monkeypatch.setattr(
+    draw.labels,
+    'write',
+    lambda image, found: written.append([label.text for label in found]),
+  )
+  both = maps.PanopticMap(ids, segments)
+  image = np.zeros([40, 60, 3], np.uint8)
+  draw.overlay(image, both, _CLASSES, ids=True)
+  draw.overlay(image, both, _CLASSES, ids=True, max_instances=512)
+  draw.overlay(image, both, _CLASSES, ids=True, by_id=True, max_instances=512)
+  assert written == [
+    ['cup 3585', 'sky 1025'],
+    ['cup 1', 'sky 1'],
+    ['cup 1', 'sky'],
+  ]
+
+
 def test_overlay_of_nothing():
   image = np.full([5, 6, 3], 200, np.uint8)
   drawn = draw.overlay(

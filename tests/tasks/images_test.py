@@ -341,10 +341,15 @@ def test_drawings(examples, compiled, one_device):
   rows = examples or 5
   predictions = drawings['predictions']
   assert predictions.dtype == np.uint8
-  assert predictions.shape == (rows * 132 - 4, 3 * 132 - 4, 3)
+  _assert_sheet(predictions, rows)
   # The image, and the prediction after 1 and 2 steps.
-  rows = min(rows, 4)
-  assert drawings['trajectory'].shape == (rows * 132 - 4, 3 * 132 - 4, 3)
+  _assert_sheet(drawings['trajectory'], min(rows, 4))
+
+
+def _assert_sheet(drawing, rows):
+  """Three columns of 32x32, enlarged, between titles and a legend."""
+  assert drawing.shape[1:] == (3 * 132 - 4, 3)
+  assert 30 < drawing.shape[0] - (rows * 132 - 4) < 120
 
 
 @pytest.mark.slow

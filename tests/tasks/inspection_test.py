@@ -33,7 +33,7 @@ def test_contact_sheet_and_statistics(tmp_path, capsys):
   assert 'sky-other-merged' in told and 'person' in told
   with Image.open(tmp_path / 'out/train.png') as sheet:
     # Two pairs of cells, three rows; cells are enlarged to 256 rows or more.
-    assert sheet.height == 3 * 264 + 2 * 4
+    assert 0 < sheet.height - (3 * 264 + 2 * 4) < 100  # Titles and legend.
     assert sheet.width == 4 * 440 + 3 * 4
     assert len(np.unique(np.asarray(sheet))) > 50
 
@@ -77,7 +77,8 @@ def test_clips_show_past_masks(tmp_path):
   inspection.run(config, str(tmp_path / 'out'), count=2)
   with Image.open(tmp_path / 'out/train.png') as sheet:
     cells = np.asarray(sheet).reshape(sheet.height, sheet.width, 3)
-  assert cells.shape == (2 * 264 + 4, 4 * 440 + 3 * 4, 3)
+  assert cells.shape[1] == 4 * 440 + 3 * 4
+  assert 0 < cells.shape[0] - (2 * 264 + 4) < 100  # Titles and legend.
 
 
 @pytest.mark.parametrize(
