@@ -9,7 +9,7 @@ import os
 import tensorflow as tf
 from absl import app, flags
 
-from configs import base, loading
+from configs import base, loading, run_settings
 from models import checkpoints
 from panoptic import classes, command_line, files
 from tasks import class_file, factory, inspection, predict
@@ -17,10 +17,15 @@ from training import evaluation, log, run, state, validation
 from training import strategy as strategy_lib
 
 _TRAINING_MODES = ('train', 'train_and_eval')
-_MODES = (*_TRAINING_MODES, 'eval', 'continuous_eval', 'predict', 'inspect')
+# Modes that use a stored run.
+_USING_MODES = ('eval', 'continuous_eval', 'predict')
+_MODES = (*_TRAINING_MODES, *_USING_MODES, 'inspect')
 
 _EXPERIMENT = flags.DEFINE_string(
-  'experiment', 'shapes', 'Name of the registered experiment.'
+  'experiment',
+  '',
+  'Name of the registered experiment; default: the one of the run that is '
+  'predicted with or evaluated, else shapes.',
 )
 _MODEL_DIR = flags.DEFINE_string('model_dir', '', 'Folder of the run.')
 _MODE = flags.DEFINE_enum('mode', 'train_and_eval', _MODES, 'What to do.')
@@ -64,9 +69,7 @@ _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of any error.')
 
 
 def _run() -> None:
-  config = loading.load(
-    _EXPERIMENT.value, _CONFIG_FILE.value, _PARAMS_OVERRIDE.value
-  )
+  config = _load()
   validation.validate(config)
   if files.is_file(_OUTPUT.value):
     raise ValueError(
@@ -78,6 +81,23 @@ def _run() -> None:
     _predict(config)
   else:
     _train_or_evaluate(config)
+
+
+def _load() -> base.Experiment:
+  """The experiment of the flags, or of the run that they name."""
+  name = _EXPERIMENT.value
+  changes = _CONFIG_FILE.value, _PARAMS_OVERRIDE.value
+  if _MODE.value not in _USING_MODES:
+    return loading.load(name or run_settings.DEFAULT, *changes)
+  choice = run_settings.choose(
+    name,
+    _CHECKPOINT.value,
+    _MODEL_DIR.value,
+    *changes,
+    with_evaluation=_MODE.value == 'predict',
+  )
+  log.log(choice.line)
+  return choice.config
 
 
 def _predict(config: base.Experiment) -> None:

@@ -11,6 +11,7 @@ import json
 import operator
 import os
 import re
+import sys
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 import tensorflow as tf
@@ -30,7 +31,7 @@ from configs import (  # noqa: F401  Experiments register themselves.
 )
 from panoptic import files
 
-_FILE = 'experiment.yaml'
+FILE = 'experiment.yaml'
 
 # Fields that were added: an experiment without them has their defaults.
 _ADDED = (
@@ -73,14 +74,19 @@ def names() -> List[str]:
 
 
 def load(
-  name: str, config_file: str = '', params_override: str = ''
+  name: str,
+  config_file: str = '',
+  params_override: str = '',
+  stored: Mapping[str, Any] | None = None,
 ) -> base.Experiment:
   """Returns a registered experiment with its fields overridden.
 
   Args:
-    name: The experiment's registered name.
+    name: The experiment's registered name; '' for one whose fields are all
+      stored.
     config_file: Path of a YAML file with the fields to change, or ''.
     params_override: Fields to change after that, 'a.b=1,c.d=[1,2]', or ''.
+    stored: From `read_stored`; fields to change before all these.
 
   Returns:
     The experiment. Its fields are known and have their types.
@@ -90,12 +96,14 @@ def load(
     FileNotFoundError: If there is no such file.
   """
   try:
-    config = exp_factory.get_exp_config(name)
+    config = exp_factory.get_exp_config(name) if name else base.Experiment()
   except LookupError:
     raise ValueError(
       f'Unknown experiment {name!r}; the registered ones are: '
       f'{", ".join(sorted(_REGISTERED))}.'
     ) from None
+  if stored:
+    override(config, dict(stored), FILE)
   if config_file:
     override(config, _read(config_file), config_file)
   if params_override:
@@ -138,15 +146,39 @@ def override(
 def save(config: base.Experiment, model_dir: str) -> None:
   """Writes the experiment to `experiment.yaml` in the run's folder."""
   tf.io.gfile.makedirs(model_dir)
-  text = yaml.safe_dump(_plain(config), sort_keys=False)
-  files.write_text(os.path.join(model_dir, _FILE), text)
+  text = yaml.safe_dump(plain(config), sort_keys=False)
+  files.write_text(os.path.join(model_dir, FILE), text)
+
+
+def read_stored(folder: str) -> Dict[str, Any]:
+  """Reads the experiment of a run, as nested dictionaries.
+
+  Fields that no longer exist are named on the error stream and left out.
+
+  Args:
+    folder: The run's, or another one with its `experiment.yaml`.
+
+  Raises:
+    FileNotFoundError, ValueError: If the file is missing or malformed.
+  """
+  path = os.path.join(folder, FILE)
+  values = _renamed(_read(path), _RENAMED, path)
+  unknown: List[str] = []
+  values = _known(values, base.Experiment().as_dict(), '', unknown)
+  if unknown:
+    print(
+      f'{path} has fields that no longer exist, which are left out: '
+      f'{", ".join(unknown)}',
+      file=sys.stderr,
+    )
+  return values
 
 
 def save_copy(model_dir: str, directory: str) -> None:
   """Copies the run's `experiment.yaml`, if it has one, to another folder."""
-  source = os.path.join(model_dir, _FILE)
+  source = os.path.join(model_dir, FILE)
   if tf.io.gfile.exists(source):
-    tf.io.gfile.copy(source, os.path.join(directory, _FILE), overwrite=True)
+    tf.io.gfile.copy(source, os.path.join(directory, FILE), overwrite=True)
 
 
 def check_same_model(
@@ -163,13 +195,13 @@ def check_same_model(
   Raises:
     ValueError: If the stored model differs; names the fields.
   """
-  path = os.path.join(model_dir, _FILE)
+  path = os.path.join(model_dir, FILE)
   if not tf.io.gfile.exists(path):
     return
-  defaults = dict(_flatten(_plain(base.Experiment())))
+  defaults = dict(_flatten(plain(base.Experiment())))
   stored = {field: defaults[field] for field in _ADDED}
   stored |= dict(_flatten(_renamed(_read(path), _RENAMED, path)))
-  current = dict(_flatten(_plain(config)))
+  current = dict(_flatten(plain(config)))
   compared = ('model.', 'training.freeze_encoder') if resumes else ('model.',)
   differences = [
     f'{field} is {stored.get(field)} there and {current.get(field)} here'
@@ -247,6 +279,24 @@ def _flatten(
       yield f'{prefix}{key}', value
 
 
-def _plain(config: base.Experiment) -> Dict[str, Any]:
+def _known(
+  values: Dict[str, Any],
+  known: Mapping[str, Any],
+  prefix: str,
+  unknown: List[str],
+) -> Dict[str, Any]:
+  """Nested values without the unknown ones, whose names are appended."""
+  kept = {}
+  for key, value in values.items():
+    if key not in known:
+      unknown.append(prefix + key)
+    elif isinstance(value, dict) and isinstance(known[key], dict):
+      kept[key] = _known(value, known[key], f'{prefix}{key}.', unknown)
+    else:
+      kept[key] = value
+  return kept
+
+
+def plain(config: base.Experiment) -> Dict[str, Any]:
   """Returns nested dictionaries with lists for tuples, as safe YAML wants."""
   return json.loads(json.dumps(config.as_dict()))

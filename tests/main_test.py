@@ -160,3 +160,13 @@ def test_a_damaged_file_ends_with_one_line(tmp_path):
     with pytest.raises(SystemExit, match='FATAL: .*damaged.*data.check') as e:
       main.main(['main'])
   assert '\n' not in str(e.value)
+
+
+def test_a_stored_run_needs_no_experiment(tmp_path, capsys):
+  loading.save(tiny.experiment(task='video'), str(tmp_path))
+  for mode in ('predict', 'eval', 'continuous_eval'):
+    arguments = [f'--mode={mode}', f'--model_dir={tmp_path}']
+    with pytest.raises(SystemExit):
+      program.run(*arguments, '--strategy=tpu')  # Refused later.
+    told = capsys.readouterr().out
+    assert f'The experiment is the one stored in {tmp_path}.' in told

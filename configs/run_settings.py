@@ -1,0 +1,85 @@
+"""The experiment of a stored run: `--experiment` need not be repeated."""
+
+import os
+from typing import Any, Mapping, NamedTuple
+
+from configs import base, loading
+from panoptic import files
+
+DEFAULT = 'shapes'
+
+
+class Choice(NamedTuple):
+  """An experiment, and a line that says where it comes from."""
+
+  config: base.Experiment
+  line: str
+
+
+def choose(
+  name: str,
+  checkpoint: str,
+  model_dir: str,
+  config_file: str = '',
+  params_override: str = '',
+  with_evaluation: bool = False,
+) -> Choice:
+  """Loads the experiment by which a stored model is used.
+
+  That is the run's own where no name is given. Files and overrides apply to
+  either.
+
+  Args:
+    name: Of a registered experiment; '' for the run's own, or, if there is no
+      run, `DEFAULT`.
+    checkpoint: Prefix or folder of a checkpoint, or ''.
+    model_dir: Folder of a run, or ''.
+    config_file: As for `loading.load`.
+    params_override: As for `loading.load`.
+    with_evaluation: Whether to take the run's evaluation settings although a
+      name is given, if the run has the same model.
+
+  Raises:
+    FileNotFoundError, ValueError: As `loading.load`.
+  """
+  folder = _folder(checkpoint, model_dir)
+  arguments = config_file, params_override
+  if not name and folder is None:
+    config = loading.load(DEFAULT, *arguments)
+    return Choice(config, f'The experiment is {DEFAULT}.')
+  if folder is None:
+    return Choice(loading.load(name, *arguments), f'The experiment is {name}.')
+  stored = loading.read_stored(folder)
+  if not name:
+    config = loading.load('', *arguments, stored)
+    return Choice(config, f'The experiment is the one stored in {folder}.')
+  config = loading.load(name, *arguments)
+  line = f'The experiment is {name}.'
+  if with_evaluation and _same_model(config, stored):
+    part = {'evaluation': stored.get('evaluation', {})}
+    config = loading.load(name, *arguments, part)
+    line = (
+      f'The experiment is {name}, with the evaluation settings stored in '
+      f'{folder}.'
+    )
+  return Choice(config, line)
+
+
+def _folder(checkpoint: str, model_dir: str) -> str | None:
+  """The folder whose experiment a checkpoint was trained by, if it is known."""
+  places = [model_dir] if model_dir else []
+  if checkpoint:
+    above = os.path.dirname(checkpoint)
+    # The best checkpoint lies in a folder within the run's.
+    places = [checkpoint, above or '.', os.path.dirname(above) or '.', *places]
+  for place in places:
+    if files.is_file(os.path.join(place, loading.FILE)):
+      return place
+  return None
+
+
+def _same_model(config: base.Experiment, stored: Mapping[str, Any]) -> bool:
+  """Whether a stored experiment has the model of this one."""
+  ours = loading.plain(config)['model']
+  theirs = stored.get('model', {})
+  return all(theirs.get(key) == value for key, value in ours.items())
