@@ -46,15 +46,15 @@ class ImageTask:
 
     Args:
       config: The experiment.
-      results_dir: Where `evaluation.write_results` puts its files; '' for a
-        process that must not write.
+      results_dir: For scores by class, and for the files of
+        `evaluation.write_results`; '' for a process that must not write.
       classes: The table of the run, by which all splits are read; None: that of
         the split which is opened first, in training `data.train_split`.
     """
     self.config = config
     self._classes, self._of_classes = classes, "the run's classes.json"
     self.metric = scorer.metric_of(config).main_score
-    self._results_dir = results_dir if config.evaluation.write_results else ''
+    self._results_dir = results_dir
     self._datasets: dict[str, dataset_lib.Dataset] = {}
     show = self.show_step
     if config.training.jit_compile:
@@ -215,7 +215,8 @@ class ImageTask:
     folder = self._results_dir
     if folder and self.config.evaluation.runs > 1:
       folder = os.path.join(folder, f'run-{run:02d}')
-    return scorer.Scorer(self.config, self.eval_set, folder)
+    results = folder if self.config.evaluation.write_results else ''
+    return scorer.Scorer(self.config, self.eval_set, results, folder)
 
   def visualize(
     self, model: pix2seq_d.Pix2SeqD, strategy: tf.distribute.Strategy

@@ -1,6 +1,7 @@
 """From predicted label maps to scores and result files, on the host."""
 
 import bisect
+import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ import numpy as np
 
 from data import registry as datasets
 from data import streams
+from metrics import per_class
 from metrics import registry as metrics
-from panoptic import decode, maps
+from panoptic import decode, files, maps
 
 if TYPE_CHECKING:  # Scoring needs no TensorFlow, which both of these import.
   from configs import base
@@ -45,6 +47,7 @@ class Scorer:
     config: 'base.Experiment',
     dataset: 'dataset_lib.Dataset',
     results_dir: str = '',
+    table_dir: str = '',
   ):
     """Starts with no example.
 
@@ -53,9 +56,12 @@ class Scorer:
       dataset: The data set that is scored.
       results_dir: Folder for result files in the data set's format; '' for
         none.
+      table_dir: Folder for `per_class.json`; '' for a process that must neither
+        write nor print it.
     """
     self._config, self._dataset = config, dataset
     self._rule = rule(config)
+    self._table_dir = table_dir
     self._metric = metric_of(config).make(dataset.classes)
     self._videos = list(dataset.sequences) if config.task == 'video' else []
     limit = config.evaluation.video.max_frames
@@ -119,8 +125,27 @@ class Scorer:
     )
 
   def result(self) -> dict[str, float]:
-    """Scores in percent, and the number of 'images' or 'frames'."""
+    """Scores in percent, and the number of 'images' or 'frames'.
+
+    Scores by class go to `table_dir`.
+    """
     if self._writer is not None:
       self._writer.close()
     counted = 'frames' if self._videos else 'images'
-    return {**self._metric.result(), counted: self._count}
+    scores = {**self._metric.result(), counted: self._count}
+    if self._table_dir:
+      self._report_classes(scores)
+    return scores
+
+  def _report_classes(self, scores: Mapping[str, float]) -> None:
+    """Writes the scores by class, and prints those of a single run."""
+    categories = self._dataset.classes.categories
+    table = per_class.rows(self._metric.details(), categories)
+    if not table:
+      return
+    path = os.path.join(self._table_dir, 'per_class.json')
+    files.make_folders(self._table_dir)
+    content = {'scores': dict(scores), 'classes': table}
+    files.write_text(path, json.dumps(content, indent=2))
+    if self._config.evaluation.runs == 1:
+      print(per_class.format_table(table, path), flush=True)

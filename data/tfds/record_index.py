@@ -93,9 +93,10 @@ def _make_index(
   index['splits'], index['segments'] = split_index.flatten(
     [segments[i] for i in order]
   )
-  index['result_id'] = np.array([], str)
-  if None not in own_ids:
-    index['result_id'] = np.array(image_ids.dumps(own_ids[i] for i in order))
+  stated = [own_ids[i] for i in order]
+  known = [image_id for image_id in stated if image_id is not None]
+  texts = image_ids.dumps(known) if len(known) == len(stated) else []
+  index['result_id'] = np.array(texts, str)
   index['shards'] = np.array([os.path.basename(path) for path in files])
   return index
 

@@ -127,7 +127,7 @@ def test_result_files_of_scenes(tmp_path):
 
 def test_no_files_unless_asked_for(tmp_path):
   _score(images.ImageTask(tiny.experiment(), str(tmp_path)))
-  assert not list(tmp_path.iterdir())
+  assert [path.name for path in tmp_path.iterdir()] == ['per_class.json']
 
 
 def test_model_of_too_few_classes():

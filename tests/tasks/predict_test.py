@@ -44,6 +44,11 @@ def test_images_of_any_size(images, checkpoint, tmp_path, capsys):
   content = json.loads((output / 'panoptic.json').read_text())
   names = [a['file_name'] for a in content['annotations']]
   assert names == ['tall.png', 'wide.png']
+  assert [a['image_id'] for a in content['annotations']] == ['tall', 'wide']
+  assert content['images'] == [
+    {'id': 'tall', 'file_name': 'tall.png', 'height': 50, 'width': 20},
+    {'id': 'wide', 'file_name': 'wide.JPG', 'height': 24, 'width': 60},
+  ]
   for annotation, size in zip(
     content['annotations'], ((50, 20), (24, 60)), strict=True
   ):
@@ -61,6 +66,20 @@ def test_images_of_any_size(images, checkpoint, tmp_path, capsys):
   printed = capsys.readouterr().out
   assert 'weights loaded' in printed
   assert '1/2 ' in printed and '2/2 ' in printed and 'segments' in printed
+  # The first image, which compiles, says nothing of the time left.
+  assert printed.count(' images/s | ') == 1 and '0s left' in printed
+
+  _fails(FileExistsError, 'has panoptic', str(images), str(output), checkpoint)
+  ids = tmp_path / 'ids.json'
+  ids.write_text('{"images": [{"id": 7, "file_name": "tall.png"}]}')
+  (output / 'mine.txt').write_text('stays')
+  arguments = str(images), str(output), checkpoint, str(ids)
+  predict.run(tiny.experiment(), *arguments, overwrite=True)
+  content = json.loads((output / 'panoptic.json').read_text())
+  assert [a['image_id'] for a in content['annotations']] == [7]
+  assert sorted(path.name for path in output.rglob('*.*')) == [
+    *('mine.txt', 'panoptic.json', 'tall.png', 'tall.png')
+  ]
 
   # The same image alone, again.
   image, alone = str(images / 'tall.png'), tmp_path / 'alone'

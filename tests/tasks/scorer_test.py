@@ -1,6 +1,7 @@
 """Tests of scores and result files, without a network."""
 
 import functools
+import json
 
 import numpy as np
 import pytest
@@ -123,6 +124,25 @@ def test_result_files_hold_contiguous_classes(tmp_path):
   writer.add(1, 'map.png', prediction)
   pixels = np.array(Image.open(path))
   np.testing.assert_array_equal(pixels[0], [[255, 0, 0], [0, 0, 0], [1, 0, 2]])
+
+
+def test_scores_by_class_are_written_and_printed(tmp_path, capsys):
+  scores = _score(_task(tmp_path))
+  content = json.loads((tmp_path / 'per_class.json').read_text())
+  assert content['scores'] == scores
+  counted = [row['PQ'] for row in content['classes'] if row['counted']]
+  assert np.mean(counted) == pytest.approx(scores['VPQ'])
+  told = capsys.readouterr().out
+  assert f'The table is in {tmp_path}/per_class.json' in told
+  # Several runs write one each, and print none; other processes do neither.
+  _score(_task(tmp_path, evaluation__runs=2))
+  assert (tmp_path / 'run-00/per_class.json').exists()
+  _score(_task())
+  assert not capsys.readouterr().out
+  assert sorted(path.name for path in tmp_path.iterdir()) == [
+    'per_class.json',
+    'run-00',
+  ]
 
 
 def test_nothing_predicted_scores_0():
