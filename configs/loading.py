@@ -11,7 +11,6 @@ import json
 import operator
 import os
 import re
-import sys
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 import tensorflow as tf
@@ -86,7 +85,7 @@ def load(
       stored.
     config_file: Path of a YAML file with the fields to change, or ''.
     params_override: Fields to change after that, 'a.b=1,c.d=[1,2]', or ''.
-    stored: From `read_stored`; fields to change before all these.
+    stored: Nested values of fields to change before all these.
 
   Returns:
     The experiment. Its fields are known and have their types.
@@ -150,30 +149,6 @@ def save(config: base.Experiment, model_dir: str) -> None:
   files.write_text(os.path.join(model_dir, FILE), text)
 
 
-def read_stored(folder: str) -> Dict[str, Any]:
-  """Reads the experiment of a run, as nested dictionaries.
-
-  Fields that no longer exist are named on the error stream and left out.
-
-  Args:
-    folder: The run's, or another one with its `experiment.yaml`.
-
-  Raises:
-    FileNotFoundError, ValueError: If the file is missing or malformed.
-  """
-  path = os.path.join(folder, FILE)
-  values = _renamed(_read(path), _RENAMED, path)
-  unknown: List[str] = []
-  values = _known(values, base.Experiment().as_dict(), '', unknown)
-  if unknown:
-    print(
-      f'{path} has fields that no longer exist, which are left out: '
-      f'{", ".join(unknown)}',
-      file=sys.stderr,
-    )
-  return values
-
-
 def save_copy(model_dir: str, directory: str) -> None:
   """Copies the run's `experiment.yaml`, if it has one, to another folder."""
   source = os.path.join(model_dir, FILE)
@@ -200,7 +175,7 @@ def check_same_model(
     return
   defaults = dict(_flatten(plain(base.Experiment())))
   stored = {field: defaults[field] for field in _ADDED}
-  stored |= dict(_flatten(_renamed(_read(path), _RENAMED, path)))
+  stored |= dict(_flatten(read(path)))
   current = dict(_flatten(plain(config)))
   compared = ('model.', 'training.freeze_encoder') if resumes else ('model.',)
   differences = [
@@ -213,6 +188,15 @@ def check_same_model(
       f'The run in {model_dir} has another model: {"; ".join(differences)}. '
       'Use the same values, or another --model_dir.'
     )
+
+
+def read(path: str) -> Dict[str, Any]:
+  """Reads fields as nested dictionaries, by their present names.
+
+  Raises:
+    FileNotFoundError, ValueError: If the file is missing or malformed.
+  """
+  return _renamed(_read(path), _RENAMED, path)
 
 
 def with_old_names(config: base.Experiment) -> Dict[str, Any]:
@@ -277,24 +261,6 @@ def _flatten(
       yield from _flatten(value, f'{prefix}{key}.')
     else:
       yield f'{prefix}{key}', value
-
-
-def _known(
-  values: Dict[str, Any],
-  known: Mapping[str, Any],
-  prefix: str,
-  unknown: List[str],
-) -> Dict[str, Any]:
-  """Nested values without the unknown ones, whose names are appended."""
-  kept = {}
-  for key, value in values.items():
-    if key not in known:
-      unknown.append(prefix + key)
-    elif isinstance(value, dict) and isinstance(known[key], dict):
-      kept[key] = _known(value, known[key], f'{prefix}{key}.', unknown)
-    else:
-      kept[key] = value
-  return kept
 
 
 def plain(config: base.Experiment) -> Dict[str, Any]:

@@ -1,7 +1,8 @@
 """The experiment of a stored run: `--experiment` need not be repeated."""
 
 import os
-from typing import Any, Mapping, NamedTuple
+import sys
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 from configs import base, loading
 from panoptic import files
@@ -49,7 +50,7 @@ def choose(
     return Choice(config, f'The experiment is {DEFAULT}.')
   if folder is None:
     return Choice(loading.load(name, *arguments), f'The experiment is {name}.')
-  stored = loading.read_stored(folder)
+  stored = _read(folder)
   if not name:
     config = loading.load('', *arguments, stored)
     return Choice(config, f'The experiment is the one stored in {folder}.')
@@ -76,6 +77,41 @@ def _folder(checkpoint: str, model_dir: str) -> str | None:
     if files.is_file(os.path.join(place, loading.FILE)):
       return place
   return None
+
+
+def _read(folder: str) -> Dict[str, Any]:
+  """The experiment in a folder, as nested dictionaries.
+
+  Fields that no longer exist are named on the error stream and left out.
+  """
+  path = os.path.join(folder, loading.FILE)
+  unknown: List[str] = []
+  values = _known(loading.read(path), base.Experiment().as_dict(), '', unknown)
+  if unknown:
+    print(
+      f'{path} has fields that no longer exist, which are left out: '
+      f'{", ".join(unknown)}',
+      file=sys.stderr,
+    )
+  return values
+
+
+def _known(
+  values: Mapping[str, Any],
+  known: Mapping[str, Any],
+  prefix: str,
+  unknown: List[str],
+) -> Dict[str, Any]:
+  """Nested values without the unknown ones, whose names are appended."""
+  kept = {}
+  for key, value in values.items():
+    if key not in known:
+      unknown.append(prefix + key)
+    elif isinstance(value, dict) and isinstance(known[key], dict):
+      kept[key] = _known(value, known[key], f'{prefix}{key}.', unknown)
+    else:
+      kept[key] = value
+  return kept
 
 
 def _same_model(config: base.Experiment, stored: Mapping[str, Any]) -> bool:
