@@ -103,9 +103,9 @@ def find_frames(
   if gaps:
     folder, before, after = gaps[0]
     print(
-      f'{len(gaps)} of {len(found)} sequences lack frames, the first being '
-      f'{folder} between {before} and {after}: the others are scored as if '
-      'they followed each other',
+      f'sequences that lack frames: {len(gaps)} of {len(found)}, the first '
+      f'being {folder} between {before} and {after}; the others are scored as '
+      'if they followed each other',
       file=sys.stderr,
     )
   return found

@@ -23,7 +23,7 @@ class Label(NamedTuple):
 def font(height: int, width: int) -> ImageFont.FreeTypeFont:
   """A font that can be read when the whole picture is looked at."""
   longer, shorter = max(height, width), min(height, width)
-  size = max(12, min(longer // 45, shorter // 10))
+  size = max(12, min(longer // 36, shorter // 12))
   return ImageFont.load_default(size)  # type: ignore[return-value]
 
 

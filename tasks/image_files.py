@@ -40,8 +40,8 @@ def find_images(path: str) -> list[str]:
   others = [n for n in names if n not in set(found) and not n.startswith('.')]
   if others:
     print(
-      f'{len(others)} files of {path} are left out, the first being '
-      f'{others[0]}: images have names that end in {endings}',
+      f'files of {path} that are left out: {len(others)}, the first being '
+      f'{others[0]}; names of images end in {endings}',
       file=sys.stderr,
     )
   return [os.path.join(path, name) for name in found]

@@ -239,7 +239,7 @@ def test_gaps_are_told_and_equal_numbers_refused(davis, capsys):
   video_files.score('davis_unsupervised', gt, pred)
   told = capsys.readouterr().err
   assert told.count('\n') == 1
-  assert '1 of 2 sequences lack frames' in told
+  assert 'sequences that lack frames: 1 of 2, the first being' in told
   assert 'bear between 00001 and 00003' in told
   write_davis(gt / 'camel/3.png', videos['camel'][0][0])
   with pytest.raises(ValueError, match='camel, .*3 and .*3, have one number'):

@@ -64,4 +64,4 @@ def test_fonts_follow_the_longer_side():
   sizes = [
     labels.font(*size).size for size in ((32, 32), (512, 1024), (64, 4096))
   ]
-  assert sizes == [12, 22, 12]
+  assert sizes == [12, 28, 12]

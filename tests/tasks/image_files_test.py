@@ -66,7 +66,7 @@ def test_files_with_other_endings_are_told(tmp_path, capsys):
   assert [os.path.basename(path) for path in found] == ['9.tiff', '10.TIF']
   told = capsys.readouterr().err
   assert told.count('\n') == 1
-  assert '2 files of' in told and 'the first being a.txt' in told
+  assert 'left out: 2, the first being a.txt; names of images end' in told
 
 
 def test_tiff_is_read(tmp_path):
