@@ -21,9 +21,9 @@ _MODES = (*_TRAINING_MODES, 'eval', 'continuous_eval', 'predict', 'inspect')
 _EXPERIMENT = flags.DEFINE_string(
   'experiment', 'shapes', 'Name of the registered experiment.'
 )
-_MODEL_DIR = flags.DEFINE_string('model_dir', '', 'Folder of the run.')
+_MODEL_DIR = command_line.define_path('model_dir', '', 'Folder of the run.')
 _MODE = flags.DEFINE_enum('mode', 'train_and_eval', _MODES, 'What to do.')
-_CONFIG_FILE = flags.DEFINE_string(
+_CONFIG_FILE = command_line.define_path(
   'config_file', '', 'YAML file with fields of the experiment to change.'
 )
 _PARAMS_OVERRIDE = flags.DEFINE_string(
@@ -38,16 +38,16 @@ _TPU = flags.DEFINE_string(
 _NUM_VIRTUAL_DEVICES = flags.DEFINE_integer(
   'num_virtual_devices', 0, 'For --strategy=mirrored: split the CPU.'
 )
-_CHECKPOINT = flags.DEFINE_string(
+_CHECKPOINT = command_line.define_path(
   'checkpoint', '', 'For eval and predict: path or folder; default: newest.'
 )
 _TIMEOUT = flags.DEFINE_float(
   'timeout', None, 'For continuous_eval: seconds without a new checkpoint.'
 )
-_INPUT = flags.DEFINE_string(
+_INPUT = command_line.define_path(
   'input', '', 'For predict: image or folder; for videos a folder of frames.'
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command_line.define_path(
   'output', '', 'For predict and inspect: folder to write.'
 )
 _NUM_EXAMPLES = flags.DEFINE_integer(

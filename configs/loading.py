@@ -29,6 +29,7 @@ from configs import (  # noqa: F401  Experiments register themselves.
 from panoptic import files
 
 _FILE = 'experiment.yaml'
+_DEEPEST = 5  # Sections in sections; a file's may contain themselves.
 
 # Old names of fields and the new ones, within the same section.
 _RENAMED = {
@@ -49,6 +50,13 @@ _Loader.add_implicit_resolver(
   list('-+0123456789'),
 )
 
+
+# What PyYAML raises for texts that are not YAML, and for values that no type of
+# Python can hold, as the 99th of a month.
+_UNREADABLE = (
+  *(yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError),
+  *(RecursionError, OverflowError),
+)
 
 # By name; the factory has no public list of them.
 _REGISTERED = exp_factory._REGISTERED_CONFIGS
@@ -93,7 +101,7 @@ def load(
     try:
       text = params_dict.nested_csv_str_to_json_str(params_override)
       values = yaml.load(text, Loader=_Loader)
-    except (ValueError, yaml.YAMLError):
+    except _UNREADABLE:
       raise ValueError(
         f'Cannot read --params_override={params_override!r}; write fields as '
         '"training.steps=100,model.image_size=[64,64]".'
@@ -113,17 +121,34 @@ def override(
     source: Where the values come from, for the message.
 
   Raises:
-    ValueError: If a field is unknown or a value has the wrong type.
+    ValueError: If a field is unknown, or a value has the wrong type or is out
+      of its bounds.
   """
   values = _renamed(values, _RENAMED, source)
-  known = dict(_flatten(config.as_dict()))
-  for field, _ in _flatten(values):
-    if field not in known:
-      close = difflib.get_close_matches(field, known, n=1)
-      hint = f'; did you mean {close[0]!r}?' if close else '.'
-      raise ValueError(f'Unknown field {field!r} in {source}{hint}')
-  config.override(values)
-  type_checks.check_types(config)
+  known = [name for name, _ in _flatten(config.as_dict())]
+  _override_section(config, values, source, '', known)
+
+
+def _override_section(section, values, source, prefix, known) -> None:
+  """Changes fields of a section; it, not the values, says how deep they go."""
+  hints = type_checks.hints(section)
+  for key, value in values.items():
+    name = f'{prefix}{key}'
+    hint = hints.get(key)
+    if hint is not None and type_checks.is_section(hint):
+      if not isinstance(value, dict):
+        raise type_checks.not_a_section(name, value)
+      _override_section(getattr(section, key), value, source, f'{name}.', known)
+      continue
+    if isinstance(value, dict) and value:
+      name, hint = f'{name}.{next(iter(value))}', None
+    if hint is None:
+      close = difflib.get_close_matches(name, known, n=1)
+      advice = f'; did you mean {close[0]!r}?' if close else '.'
+      if name in known:  # A name with dots in a YAML file.
+        advice = ': write it as a field within its sections.'
+      raise ValueError(f'Unknown field {name!r} in {source}{advice}')
+    setattr(section, key, type_checks.checked(value, hint, name))
 
 
 def save(config: base.Experiment, model_dir: str) -> None:
@@ -179,12 +204,12 @@ def with_old_names(config: base.Experiment) -> Dict[str, Any]:
 
 
 def _read(path: str) -> Dict[str, Any]:
-  if not tf.io.gfile.exists(path):
+  if not files.is_file(path):
     raise FileNotFoundError(f'There is no configuration file {path!r}.')
+  content = files.read_bytes(path)
   try:
-    with tf.io.gfile.GFile(path) as file:
-      values = yaml.load(file.read(), Loader=_Loader)
-  except yaml.YAMLError as error:
+    values = yaml.load(content, Loader=_Loader)
+  except _UNREADABLE as error:
     reason = ' '.join(str(error).split())
     raise ValueError(f'{path} is not a YAML file: {reason}') from None
   if not isinstance(values, dict):
@@ -217,9 +242,9 @@ def _renamed(
 def _flatten(
   values: Dict[str, Any], prefix: str = ''
 ) -> Iterator[Tuple[str, Any]]:
-  """Yields ('a.b', value) of nested dictionaries."""
+  """Yields ('a.b', value) of nested dictionaries, as deep as sections are."""
   for key, value in values.items():
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and value and prefix.count('.') < _DEEPEST:
       yield from _flatten(value, f'{prefix}{key}.')
     else:
       yield f'{prefix}{key}', value

@@ -128,11 +128,17 @@ def load(
 
   Raises:
     FileNotFoundError: Where there is no checkpoint.
-    ValueError: Where it is damaged, or gives the model nothing.
+    ValueError: Where it is damaged, or gives the model nothing; or if the
+      model has no weights yet.
   """
   prefix = find(path)
   reader, shapes = _open(prefix)
   named = named_weights(model)
+  if not named:
+    raise ValueError(
+      'the model has no weights yet, which a checkpoint could set: call '
+      'model.build_weights() first'
+    )
   published = published_names.from_paths(named)
   report = load_report.Report(prefix)
   used = set()

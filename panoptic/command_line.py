@@ -4,7 +4,42 @@ import re
 import sys
 from typing import Callable, Sequence
 
-from absl import app
+from absl import app, flags
+
+from panoptic import files
+
+
+class _PathParser(flags.ArgumentParser):
+  """Parses the path of a file or folder."""
+
+  syntactic_help = 'a path; a leading ~ is the home folder'
+
+  def parse(self, argument):
+    return argument and files.expand_home(argument)
+
+  def flag_type(self):
+    return 'path'
+
+
+def define_path(
+  name: str, default: str | None, help: str, **options
+) -> flags.FlagHolder:
+  """Defines a flag that is a path, whose leading `~` is the home folder.
+
+  Args:
+    name: Name of the flag.
+    default: Its value where it is not given.
+    help: Its description.
+    **options: As for `flags.DEFINE`, such as `required`.
+  """
+  return flags.DEFINE(
+    _PathParser(),
+    name,
+    default,
+    help,
+    serializer=flags.ArgumentSerializer(),
+    **options,
+  )
 
 
 def run(

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 import tensorflow as tf
-from absl import app
+from absl import app, flags
 
 from panoptic import command_line
 
@@ -68,6 +68,27 @@ def test_other_errors_keep_their_traceback(error):
 def test_words_that_are_no_flags_are_refused():
   with pytest.raises(app.UsageError, match="'steps=3'"):
     command_line.run(['program', 'steps=3'], lambda: None)
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch):
+  monkeypatch.setenv('HOME', '/home/of/me')
+  values = flags.FlagValues()
+  command_line.define_path(
+    'folder', '~/default', 'A folder.', flag_values=values
+  )
+  values(['program'])
+  assert values.folder == '/home/of/me/default'
+  for given, path in (
+    ('~/x', '/home/of/me/x'),
+    ('~', '/home/of/me'),
+    ('./~/x', './~/x'),
+    ('gs://bucket/~/x', 'gs://bucket/~/x'),
+    ('', ''),
+  ):
+    values(['program', f'--folder={given}'])
+    assert values.folder == path
+  with pytest.raises(flags.IllegalFlagValueError, match='no such user'):
+    values(['program', '--folder=~nobody_x/y'])
 
 
 def test_tensorflow_is_not_imported():
