@@ -9,6 +9,8 @@ import numpy as np
 
 Color = tuple[int, int, int]  # RGB, 0..255.
 
+_FEW = 3  # Differences of two tables that a message names.
+
 
 class Category(NamedTuple):
   """A class as its data set names it."""
@@ -87,6 +89,54 @@ class ClassTable:
         f'class {contiguous} is no category: 1..{self.num_classes - 1} are'
       )
     return self.categories[contiguous - 1]
+
+
+def matched(
+  reference: ClassTable, table: ClassTable, of_reference: str, of_table: str
+) -> ClassTable:
+  """Matches two tables by id and name; the order and colours may differ.
+
+  Args:
+    reference: The table whose order counts for the data of both.
+    table: The other one.
+    of_reference: What has the reference, for the message: 'the run runs/a'.
+    of_table: What has the other table.
+
+  Returns:
+    `reference`.
+
+  Raises:
+    ValueError: If ids, names or things differ; names the first differences.
+  """
+  expected, found = (
+    {category.id: category for category in t.categories}
+    for t in (reference, table)
+  )
+  differences = []
+  for id_ in sorted(expected.keys() | found.keys()):
+    theirs, mine = (_kind(t.get(id_)) for t in (expected, found))
+    if not mine:
+      differences.append(f'id {id_}, {theirs}, is missing')
+    elif not theirs:
+      differences.append(f'id {id_}, {mine}, is new')
+    elif mine != theirs:
+      differences.append(f'id {id_} is {mine} instead of {theirs}')
+  if differences:
+    more = len(differences) - _FEW
+    raise ValueError(
+      f'{of_table} has other classes than {of_reference}: '
+      + '; '.join(differences[:_FEW])
+      + (f'; and {more} more' if more > 0 else '')
+      + ': give both the same ids, names and things'
+    )
+  return reference
+
+
+def _kind(category: Category | None) -> str:
+  """What must be the same for an id; '' where there is none."""
+  if category is None:
+    return ''
+  return f'{category.name!r} ({"a thing" if category.isthing else "stuff"})'
 
 
 def palette_color(position: int) -> Color:
