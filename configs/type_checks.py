@@ -1,6 +1,7 @@
 """Checks that the fields of an experiment have their types and bounds."""
 
 import dataclasses
+import functools
 import math
 import reprlib
 import typing
@@ -76,13 +77,20 @@ def check_types(config: hyperparams.Config, prefix: str = '') -> None:
         raise not_a_section(f'{prefix}{name}', value)
       check_types(value, f'{prefix}{name}.')
     else:
-      setattr(config, name, checked(value, hint, f'{prefix}{name}'))
+      in_type = checked(value, hint, f'{prefix}{name}')
+      if in_type is not value:  # To set a field of this library takes long.
+        setattr(config, name, in_type)
 
 
 def hints(config: hyperparams.Config) -> dict[str, Any]:
   """The types of a section's fields, with their bounds, by name."""
-  found = typing.get_type_hints(type(config), include_extras=True)
-  return {field.name: found[field.name] for field in dataclasses.fields(config)}
+  return _hints(type(config))
+
+
+@functools.cache
+def _hints(of: Any) -> dict[str, Any]:
+  found = typing.get_type_hints(of, include_extras=True)
+  return {field.name: found[field.name] for field in dataclasses.fields(of)}
 
 
 def is_section(hint: Any) -> bool:
