@@ -154,7 +154,7 @@ def _override_section(section, values, source, prefix, known) -> None:
 def save(config: base.Experiment, model_dir: str) -> None:
   """Writes the experiment to `experiment.yaml` in the run's folder."""
   tf.io.gfile.makedirs(model_dir)
-  text = yaml.safe_dump(_plain(config), sort_keys=False)
+  text = yaml.safe_dump(plain(config), sort_keys=False)
   files.write_text(os.path.join(model_dir, _FILE), text)
 
 
@@ -163,6 +163,37 @@ def save_copy(model_dir: str, directory: str) -> None:
   source = os.path.join(model_dir, _FILE)
   if tf.io.gfile.exists(source):
     tf.io.gfile.copy(source, os.path.join(directory, _FILE), overwrite=True)
+
+
+def plain(config: base.Experiment) -> Dict[str, Any]:
+  """Returns nested dictionaries with lists for tuples, as safe YAML wants."""
+  return json.loads(json.dumps(config.as_dict()))
+
+
+def flat(config: base.Experiment) -> Dict[str, Any]:
+  """Returns the fields by name, 'training.steps', as YAML would hold them."""
+  return dict(_flatten(plain(config)))
+
+
+def flat_values(values: Dict[str, Any]) -> Dict[str, Any]:
+  """Returns the fields of nested values as `flat`; others have defaults.
+
+  So a field that is younger than a record is as it was before.
+  """
+  values = _renamed(values, _RENAMED, 'the record')
+  return {**flat(base.Experiment()), **dict(_flatten(values))}
+
+
+def stored(model_dir: str) -> Dict[str, Any] | None:
+  """Returns the experiment of a run's folder as nested values, or None.
+
+  Raises:
+    ValueError: If the file cannot be read.
+  """
+  path = os.path.join(model_dir, _FILE)
+  if not tf.io.gfile.exists(path):
+    return None
+  return _renamed(_read(path), _RENAMED, path)
 
 
 def check_same_model(
@@ -179,16 +210,19 @@ def check_same_model(
   Raises:
     ValueError: If the stored model differs; names the fields.
   """
-  path = os.path.join(model_dir, _FILE)
-  if not tf.io.gfile.exists(path):
+  values = stored(model_dir)
+  if values is None:
     return
-  stored = dict(_flatten(_renamed(_read(path), _RENAMED, path)))
-  current = dict(_flatten(_plain(config)))
-  compared = ('model.', 'training.freeze_encoder') if resumes else ('model.',)
+  there, here = flat_values(values), flat(config)
+  compared = ['model.']
+  if resumes:
+    compared += ['task', 'training.freeze_encoder']
+  if config.model.past_masks:
+    compared.append('data.past_frames')  # Which frame an input channel shows.
   differences = [
-    f'{field} is {stored.get(field)} there and {current.get(field)} here'
-    for field in sorted(stored.keys() | current.keys())
-    if field.startswith(compared) and stored.get(field) != current.get(field)
+    f'{field} is {there.get(field)} there and {here.get(field)} here'
+    for field in sorted(there.keys() | here.keys())
+    if field.startswith(tuple(compared)) and there.get(field) != here.get(field)
   ]
   if differences:
     raise ValueError(
@@ -248,8 +282,3 @@ def _flatten(
       yield from _flatten(value, f'{prefix}{key}.')
     else:
       yield f'{prefix}{key}', value
-
-
-def _plain(config: base.Experiment) -> Dict[str, Any]:
-  """Returns nested dictionaries with lists for tuples, as safe YAML wants."""
-  return json.loads(json.dumps(config.as_dict()))

@@ -84,7 +84,8 @@ def check_types(config: hyperparams.Config, prefix: str = '') -> None:
 
 def hints(config: hyperparams.Config) -> dict[str, Any]:
   """The types of a section's fields, with their bounds, by name."""
-  return _hints(type(config))
+  of: Any = type(config)
+  return _hints(of)
 
 
 @functools.cache

@@ -82,9 +82,11 @@ def continuous_eval(
   for path in tf.train.checkpoints_iterator(model_dir, timeout=timeout):
     loading.check_same_model(task.config, model_dir)
     step = int(path.rsplit('-', 1)[1])
-    if step not in evaluation.reporter.evaluated_steps:
+    if not evaluation.reporter.is_recorded(step):
+      # A second score of a step, by other settings, is not comparable.
+      is_first = step not in evaluation.reporter.evaluated_steps
       try:
-        evaluation.score(path)
+        evaluation.score(path, keep_best=is_first)
       except tf.errors.NotFoundError:
         if tf.io.gfile.exists(f'{path}.index'):
           raise  # Something else was not found.
@@ -147,8 +149,9 @@ class _Evaluation:
 
   def _report(self, scores: dict[str, float], path: str | None) -> None:
     step = int(self._step.numpy())
-    self.reporter.scores(step, scores, path)
+    # Before the scores are recorded: if killed in between, it is drawn again.
     self.reporter.visualize(step, self._model)
+    self.reporter.scores(step, scores, path)
 
   def _restore(self, path: str | None) -> None:
     with self._strategy.scope():

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from configs import base, loading
 from models import checkpoints
-from training import json_lines
+from training.run_folder import json_lines
 
 # They leave the scores of a run as they are. (So does `write_results`, but runs
 # that wrote no files are repeated where files are asked for.)
