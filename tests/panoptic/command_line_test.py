@@ -39,6 +39,37 @@ def _run(error, **options):
       tf.errors.PermissionDeniedError(None, None, 'a/b; Permission denied'),
       'FATAL: a/b cannot be used: Permission denied; change its permissions',
     ),
+    (
+      OSError(28, 'No space left on device', 'a/b.yaml'),
+      'FATAL: a/b.yaml cannot be written: No space left on device; make room',
+    ),
+    (
+      tf.errors.ResourceExhaustedError(
+        None, None, 'run/ckpt-4_temp/part-0; No space left on device [Op:Save]'
+      ),
+      'FATAL: run/ckpt-4_temp/part-0 cannot be written: No space left on',
+    ),
+    (
+      tf.errors.OutOfRangeError(None, None, 'run/a; File too large'),
+      'FATAL: run/a cannot be written: File too large; make room',
+    ),
+    (
+      tf.errors.ResourceExhaustedError(
+        None, None, 'Graph execution error:\nOOM when allocating tensor with'
+      ),
+      'FATAL: The memory of the device is full: take a smaller training.batch',
+    ),
+    (
+      tf.errors.InternalError(None, None, 'CUDA_ERROR_OUT_OF_MEMORY: out of'),
+      'FATAL: The memory of the device is full: take a smaller training.batch',
+    ),
+    (MemoryError(), 'FATAL: The memory of this machine is full: take a small'),
+    (
+      tf.errors.UnavailableError(
+        None, None, 'Collective ops is aborted by: ...\nunhealthy'
+      ),
+      'FATAL: Another worker of the run has ended, or does not answer: start',
+    ),
   ],
 )
 def test_an_error_of_the_user_is_one_line(error, line):
