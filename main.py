@@ -78,8 +78,9 @@ def _predict(config: base.Experiment) -> None:
     raise ValueError('--mode=predict runs with --strategy=one_device.')
   path = checkpoints.find_or_newest(_CHECKPOINT.value, _MODEL_DIR.value)
   if path is None and not config.training.init_checkpoint:
+    near = checkpoints.did_you_mean(_MODEL_DIR.value)
     raise FileNotFoundError(
-      'There is no checkpoint to predict with; give --checkpoint, the '
+      f'There is no checkpoint to predict with{near}; give --checkpoint, the '
       '--model_dir of a run, or training.init_checkpoint.'
     )
   if path:

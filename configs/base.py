@@ -29,7 +29,7 @@ CountOrZero = Annotated[int, at_least(0), at_most(_LARGEST)]
 Seed = Annotated[int, between(0, _LARGEST)]
 Side = Annotated[int, at_least(1), at_most(8192)]  # Pixels.
 Channels = Annotated[int, at_least(1), at_most(8192)]
-Layers = Annotated[int, between(0, 200)]
+Layers = Annotated[int, between(0, 100)]
 Values = Annotated[int, between(1, 2**16)]  # As many as 16 bits code.
 Steps = Annotated[int, at_least(1), at_most(10_000)]  # Of a sampler.
 BatchSize = Annotated[int, at_least(1), at_most(2**16)]
@@ -97,7 +97,7 @@ class MaskDecoder(Section):
   channel_multipliers: Annotated[
     Tuple[Annotated[int, between(1, 64)], ...], lengths(1, 10)
   ] = (1, 1, 2, 2)
-  blocks_per_level: Annotated[int, between(0, 50)] = 1
+  blocks_per_level: Annotated[int, between(0, 8)] = 1
   conv_in_kernel: Annotated[int, between(1, 31)] = 1
   transformer_dim: Channels = 512
   transformer_layers: Layers = 6

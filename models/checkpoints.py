@@ -13,6 +13,7 @@ checkpoints hold an encoder and whose panoptic ones hold everything (averaged
 weights under `encoder_ema`, `encoder_fuse_ema` and `denoiser_ema`).
 """
 
+import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -110,6 +111,27 @@ def find_or_newest(path: str, model_dir: str) -> str | None:
   if path:
     return find(path)
   return newest(model_dir) if model_dir else None
+
+
+def did_you_mean(model_dir: str) -> str:
+  """A hint at the run whose folder has the nearest name, or ''.
+
+  Args:
+    model_dir: Folder without checkpoints.
+
+  Returns:
+    " (did you mean '...'?)", to follow the folder's name.
+  """
+  parent, name = os.path.split(model_dir.rstrip('/'))
+  folder = parent or '.'
+  if not name or not tf.io.gfile.isdir(folder):
+    return ''
+  siblings = [entry.rstrip('/') for entry in tf.io.gfile.listdir(folder)]
+  for near in difflib.get_close_matches(name, siblings, n=10, cutoff=0.5):
+    path = os.path.join(parent, near)
+    if near != name and tf.train.latest_checkpoint(path):
+      return f' (did you mean {path!r}?)'
+  return ''
 
 
 def load(

@@ -9,7 +9,7 @@ from configs import loading
 from models import checkpoints
 from tasks import task as task_lib
 from training import evaluator as evaluator_lib
-from training import log, repeated_evaluation, reporting
+from training import log, repeated_evaluation, reporting, workers
 from training import state as state_lib
 from training import strategy as strategy_lib
 
@@ -38,14 +38,19 @@ def evaluate(
 
   Raises:
     FileNotFoundError: If there is nothing to be scored.
-    ValueError: If the checkpoint is of another model.
+    ValueError: If the checkpoint is of another model, or if the workers were
+      started differently.
   """
   path = checkpoints.find_or_newest(checkpoint, model_dir)
   if path is None and not task.config.training.init_checkpoint:
     raise FileNotFoundError(
-      f'There is no checkpoint in {model_dir!r}; train first, or give '
+      f'There is no checkpoint in {model_dir!r}'
+      f'{checkpoints.did_you_mean(model_dir)}; train first, or give '
       '--checkpoint or training.init_checkpoint.'
     )
+  workers.check_same(
+    strategy, task.config, mode='eval', checkpoint=os.path.basename(path or '')
+  )
   if path:
     loading.check_same_model(task.config, os.path.dirname(path))
   # Data or settings may differ from the run's own: a record of its own.
@@ -78,6 +83,11 @@ def continuous_eval(
       '--mode=continuous_eval is one process: use another --strategy.'
     )
   loading.check_same_model(task.config, model_dir)
+  if not checkpoints.newest(model_dir):
+    log.log(
+      f'Waiting for the first checkpoint in {model_dir!r}'
+      f'{checkpoints.did_you_mean(model_dir)}'
+    )
   evaluation = _Evaluation(task, strategy, model_dir)
   for path in tf.train.checkpoints_iterator(model_dir, timeout=timeout):
     loading.check_same_model(task.config, model_dir)

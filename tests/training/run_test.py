@@ -10,7 +10,7 @@ import tensorflow as tf
 from panoptic import command_line
 from training import checkpointing, evaluation, run
 from training import strategy as strategy_lib
-from training.run_folder import json_lines
+from training.run_folder import json_lines, lock
 
 
 def _steps(folder):
@@ -278,6 +278,15 @@ def test_another_model_does_not_resume(one_device, tmp_path):
     evaluation.evaluate(loop_fakes.FakeTask(config), one_device, str(tmp_path))
 
 
+def test_a_second_process_is_refused_and_changes_nothing(one_device, tmp_path):
+  with lock.RunLock(str(tmp_path)):
+    with pytest.raises(ValueError, match='^process .* trains in .* since'):
+      run.train(
+        loop_fakes.FakeTask(loop_fakes.config()), one_device, str(tmp_path)
+      )
+    assert [path.name for path in tmp_path.iterdir()] == [lock.FILE]
+
+
 def test_stops_at_nan_and_names_the_last_good_checkpoint(one_device, tmp_path):
   task = loop_fakes.FakeTask(loop_fakes.config(), nan_at=6)
   with pytest.raises(
@@ -329,6 +338,13 @@ def test_evaluate_without_a_checkpoint(one_device, tmp_path):
   task = loop_fakes.FakeTask(loop_fakes.config())
   with pytest.raises(FileNotFoundError, match='train first'):
     evaluation.evaluate(task, one_device, str(tmp_path))
+  task.config.training.steps = 1
+  run.train(task, one_device, str(tmp_path / 'shapes_a'))
+  (tmp_path / 'shapes_b').mkdir()
+  with pytest.raises(
+    FileNotFoundError, match="'.*shapes_c' .did you mean .*shapes_a'"
+  ):
+    evaluation.evaluate(task, one_device, str(tmp_path / 'shapes_c'))
   with pytest.raises(FileNotFoundError, match='There is no checkpoint'):
     evaluation.evaluate(
       task, one_device, str(tmp_path), str(tmp_path / 'ckpt-3')
