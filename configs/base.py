@@ -194,8 +194,9 @@ class MovingShapes(Shapes):
   max_speed: Share = 0.08
   # Turns a frame, either way round.
   max_spin: Annotated[float, between(0, 0.5)] = 0.02
-  train_examples: Count = 100_000
-  eval_examples: Annotated[int, between(1, 1_000_000)] = 32  # As a dictionary.
+  # Videos, of which there is a table.
+  train_examples: Annotated[int, between(1, 1_000_000)] = 100_000
+  eval_examples: Annotated[int, between(1, 1_000_000)] = 32
 
 
 @dataclasses.dataclass

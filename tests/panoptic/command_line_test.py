@@ -1,3 +1,5 @@
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -120,6 +122,17 @@ def test_a_path_may_begin_with_the_home_folder(monkeypatch):
     assert values.folder == path
   with pytest.raises(flags.IllegalFlagValueError, match='no such user'):
     values(['program', '--folder=~nobody_x/y'])
+
+
+def test_all_flags_that_are_paths_are_defined_so():
+  root = pathlib.Path(__file__).resolve().parents[2]
+  paths = re.compile(
+    r"DEFINE_\w+\(\s*'\w*(dir|folder|file|json|input|output|checkpoint|"
+    r"sequences|compiler)'"
+  )
+  for path in root.rglob('*.py'):
+    if 'tests' not in path.parts:
+      assert not paths.search(path.read_text()), path
 
 
 def test_tensorflow_is_not_imported():

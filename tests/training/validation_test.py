@@ -56,6 +56,12 @@ def test_validation(field, value, sentence):
     ('model.encoder.resnet.depth', 17, 'resnet.depth is 17; it must be one of'),
     ('model.parameterization', 'v', "'softmax', 'sigmoid', 'x', 'eps'"),
     ('model.image_size', (100, 256), 'image_size'),
+    ('model.encoder.feature_dim', 31, 'feature_dim gives 31 channels, which'),
+    (
+      'model.encoder.resnet.width_multiplier',
+      0.9,
+      'width_multiplier gives 228 channels, which do not',
+    ),
     ('model.encoder.num_heads', 7, 'do not divide into 7 heads'),
   ],
 )
