@@ -27,9 +27,9 @@ _EXPERIMENT = flags.DEFINE_string(
   'Name of the registered experiment; default: the one of the run that is '
   'predicted with or evaluated, else shapes.',
 )
-_MODEL_DIR = flags.DEFINE_string('model_dir', '', 'Folder of the run.')
+_MODEL_DIR = command_line.define_path('model_dir', '', 'Folder of the run.')
 _MODE = flags.DEFINE_enum('mode', 'train_and_eval', _MODES, 'What to do.')
-_CONFIG_FILE = flags.DEFINE_string(
+_CONFIG_FILE = command_line.define_path(
   'config_file', '', 'YAML file with fields of the experiment to change.'
 )
 _PARAMS_OVERRIDE = flags.DEFINE_string(
@@ -44,16 +44,16 @@ _TPU = flags.DEFINE_string(
 _NUM_VIRTUAL_DEVICES = flags.DEFINE_integer(
   'num_virtual_devices', 0, 'For --strategy=mirrored: split the CPU.'
 )
-_CHECKPOINT = flags.DEFINE_string(
+_CHECKPOINT = command_line.define_path(
   'checkpoint', '', 'For eval and predict: path or folder; default: newest.'
 )
 _TIMEOUT = flags.DEFINE_float(
   'timeout', None, 'For continuous_eval: seconds without a new checkpoint.'
 )
-_INPUT = flags.DEFINE_string(
+_INPUT = command_line.define_path(
   'input', '', 'For predict: image or folder; for videos a folder of frames.'
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = command_line.define_path(
   'output', '', 'For predict and inspect: folder to write.'
 )
 _IMAGE_LIST = flags.DEFINE_string(
@@ -105,8 +105,9 @@ def _predict(config: base.Experiment) -> None:
     raise ValueError('--mode=predict runs with --strategy=one_device.')
   path = checkpoints.find_or_newest(_CHECKPOINT.value, _MODEL_DIR.value)
   if path is None and not config.training.init_checkpoint:
+    near = checkpoints.did_you_mean(_MODEL_DIR.value)
     raise FileNotFoundError(
-      'There is no checkpoint to predict with; give --checkpoint, the '
+      f'There is no checkpoint to predict with{near}; give --checkpoint, the '
       '--model_dir of a run, or training.init_checkpoint.'
     )
   if path:

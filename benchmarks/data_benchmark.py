@@ -21,6 +21,8 @@ from typing import Any, cast
 
 from absl import app, flags
 
+from panoptic import command_line
+
 _WHAT = ('bare decoding', 'training', 'evaluation')
 
 
@@ -134,7 +136,7 @@ def _measure_here(
 def _define_flags() -> None:
   # Not at import: other programs that use this module have their own flags.
   flags.DEFINE_string('dataset', 'coco_panoptic', 'data.name.')
-  flags.DEFINE_string('dir', None, 'data.dir.', required=True)
+  command_line.define_path('dir', None, 'data.dir.', required=True)
   flags.DEFINE_string(
     'source', '', 'data.source; "": the content of the folder decides.'
   )

@@ -14,11 +14,12 @@ from absl import app, flags
 from configs import loading
 from data import pipeline, registry
 from data.reading import byte_ranges
+from panoptic import command_line
 
 _PIPELINE = flags.DEFINE_string(
   'pipeline', 'coco_panoptic', 'An experiment on COCO.'
 )
-_DIR = flags.DEFINE_string('dir', '', 'Folder of COCO.')
+_DIR = command_line.define_path('dir', '', 'Folder of COCO.')
 _SPLIT = flags.DEFINE_string('split', 'val2017', 'Its split.')
 _MILLISECONDS = flags.DEFINE_float('milliseconds', 30.0, 'Before each read.')
 _SECONDS = flags.DEFINE_float('seconds', 15.0, 'Of each measurement.')

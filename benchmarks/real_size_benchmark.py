@@ -22,14 +22,17 @@ from PIL import Image
 
 from benchmarks import paper
 from configs import base, loading
+from panoptic import command_line
 
 _EXPERIMENTS = flags.DEFINE_multi_string(
   'of', ['all'], "Experiments, or 'all' of the paper."
 )
 _FOLDERS = {
-  'coco_panoptic': flags.DEFINE_string('coco', '', 'COCO, with panoptic maps.'),
-  'kitti_step': flags.DEFINE_string('kitti_step', '', 'KITTI-STEP.'),
-  'davis': flags.DEFINE_string('davis', '', 'DAVIS 2017.'),
+  'coco_panoptic': command_line.define_path(
+    'coco', '', 'COCO, with panoptic maps.'
+  ),
+  'kitti_step': command_line.define_path('kitti_step', '', 'KITTI-STEP.'),
+  'davis': command_line.define_path('davis', '', 'DAVIS 2017.'),
 }
 _RECOMPUTE = flags.DEFINE_bool('recompute', True, 'training.recompute.')
 _FRAMES = 2

@@ -32,12 +32,13 @@ from panoptic import files
 
 FILE = 'experiment.yaml'
 
-# Fields that were added: an experiment without them has their defaults.
+# Fields that were added, which keys of older records do not hold.
 _ADDED = (
   'model.decoder.stride',
   'model.self_conditioning',
   'model.normalize_x_t',
 )
+_DEEPEST = 5  # Sections in sections; a file's may contain themselves.
 
 # Old names of fields and the new ones, within the same section.
 _RENAMED = {
@@ -58,6 +59,13 @@ _Loader.add_implicit_resolver(
   list('-+0123456789'),
 )
 
+
+# What PyYAML raises for texts that are not YAML, and for values that no type of
+# Python can hold, as the 99th of a month.
+_UNREADABLE = (
+  *(yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError),
+  *(RecursionError, OverflowError),
+)
 
 # By name; the factory has no public list of them.
 _REGISTERED = exp_factory._REGISTERED_CONFIGS
@@ -109,7 +117,7 @@ def load(
     try:
       text = params_dict.nested_csv_str_to_json_str(params_override)
       values = yaml.load(text, Loader=_Loader)
-    except (ValueError, yaml.YAMLError):
+    except _UNREADABLE:
       raise ValueError(
         f'Cannot read --params_override={params_override!r}; write fields as '
         '"training.steps=100,model.image_size=[64,64]".'
@@ -129,17 +137,34 @@ def override(
     source: Where the values come from, for the message.
 
   Raises:
-    ValueError: If a field is unknown or a value has the wrong type.
+    ValueError: If a field is unknown, or a value has the wrong type or is out
+      of its bounds.
   """
   values = _renamed(values, _RENAMED, source)
-  known = dict(_flatten(config.as_dict()))
-  for field, _ in _flatten(values):
-    if field not in known:
-      close = difflib.get_close_matches(field, known, n=1)
-      hint = f'; did you mean {close[0]!r}?' if close else '.'
-      raise ValueError(f'Unknown field {field!r} in {source}{hint}')
-  config.override(values)
-  type_checks.check_types(config)
+  known = [name for name, _ in _flatten(config.as_dict())]
+  _override_section(config, values, source, '', known)
+
+
+def _override_section(section, values, source, prefix, known) -> None:
+  """Changes fields of a section; it, not the values, says how deep they go."""
+  hints = type_checks.hints(section)
+  for key, value in values.items():
+    name = f'{prefix}{key}'
+    hint = hints.get(key)
+    if hint is not None and type_checks.is_section(hint):
+      if not isinstance(value, dict):
+        raise type_checks.not_a_section(name, value)
+      _override_section(getattr(section, key), value, source, f'{name}.', known)
+      continue
+    if isinstance(value, dict) and value:
+      name, hint = f'{name}.{next(iter(value))}', None
+    if hint is None:
+      close = difflib.get_close_matches(name, known, n=1)
+      advice = f'; did you mean {close[0]!r}?' if close else '.'
+      if name in known:  # A name with dots in a YAML file.
+        advice = ': write it as a field within its sections.'
+      raise ValueError(f'Unknown field {name!r} in {source}{advice}')
+    setattr(section, key, type_checks.checked(value, hint, name))
 
 
 def save(config: base.Experiment, model_dir: str) -> None:
@@ -156,6 +181,37 @@ def save_copy(model_dir: str, directory: str) -> None:
     tf.io.gfile.copy(source, os.path.join(directory, FILE), overwrite=True)
 
 
+def plain(config: base.Experiment) -> Dict[str, Any]:
+  """Returns nested dictionaries with lists for tuples, as safe YAML wants."""
+  return json.loads(json.dumps(config.as_dict()))
+
+
+def flat(config: base.Experiment) -> Dict[str, Any]:
+  """Returns the fields by name, 'training.steps', as YAML would hold them."""
+  return dict(_flatten(plain(config)))
+
+
+def flat_values(values: Dict[str, Any]) -> Dict[str, Any]:
+  """Returns the fields of nested values as `flat`; others have defaults.
+
+  So a field that is younger than a record is as it was before.
+  """
+  values = _renamed(values, _RENAMED, 'the record')
+  return {**flat(base.Experiment()), **dict(_flatten(values))}
+
+
+def stored(model_dir: str) -> Dict[str, Any] | None:
+  """Returns the experiment of a run's folder as nested values, or None.
+
+  Raises:
+    ValueError: If the file cannot be read.
+  """
+  path = os.path.join(model_dir, FILE)
+  if not tf.io.gfile.exists(path):
+    return None
+  return read(path)
+
+
 def check_same_model(
   config: base.Experiment, model_dir: str, resumes: bool = False
 ) -> None:
@@ -170,18 +226,19 @@ def check_same_model(
   Raises:
     ValueError: If the stored model differs; names the fields.
   """
-  path = os.path.join(model_dir, FILE)
-  if not tf.io.gfile.exists(path):
+  values = stored(model_dir)
+  if values is None:
     return
-  defaults = dict(_flatten(plain(base.Experiment())))
-  stored = {field: defaults[field] for field in _ADDED}
-  stored |= dict(_flatten(read(path)))
-  current = dict(_flatten(plain(config)))
-  compared = ('model.', 'training.freeze_encoder') if resumes else ('model.',)
+  there, here = flat_values(values), flat(config)
+  compared = ['model.']
+  if resumes:
+    compared += ['task', 'training.freeze_encoder']
+  if config.model.past_masks:
+    compared.append('data.past_frames')  # Which frame an input channel shows.
   differences = [
-    f'{field} is {stored.get(field)} there and {current.get(field)} here'
-    for field in sorted(stored.keys() | current.keys())
-    if field.startswith(compared) and stored.get(field) != current.get(field)
+    f'{field} is {there.get(field)} there and {here.get(field)} here'
+    for field in sorted(there.keys() | here.keys())
+    if field.startswith(tuple(compared)) and there.get(field) != here.get(field)
   ]
   if differences:
     raise ValueError(
@@ -217,12 +274,12 @@ def with_old_names(config: base.Experiment) -> Dict[str, Any]:
 
 
 def _read(path: str) -> Dict[str, Any]:
-  if not tf.io.gfile.exists(path):
+  if not files.is_file(path):
     raise FileNotFoundError(f'There is no configuration file {path!r}.')
+  content = files.read_bytes(path)
   try:
-    with tf.io.gfile.GFile(path) as file:
-      values = yaml.load(file.read(), Loader=_Loader)
-  except yaml.YAMLError as error:
+    values = yaml.load(content, Loader=_Loader)
+  except _UNREADABLE as error:
     reason = ' '.join(str(error).split())
     raise ValueError(f'{path} is not a YAML file: {reason}') from None
   if not isinstance(values, dict):
@@ -255,14 +312,9 @@ def _renamed(
 def _flatten(
   values: Dict[str, Any], prefix: str = ''
 ) -> Iterator[Tuple[str, Any]]:
-  """Yields ('a.b', value) of nested dictionaries."""
+  """Yields ('a.b', value) of nested dictionaries, as deep as sections are."""
   for key, value in values.items():
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and value and prefix.count('.') < _DEEPEST:
       yield from _flatten(value, f'{prefix}{key}.')
     else:
       yield f'{prefix}{key}', value
-
-
-def plain(config: base.Experiment) -> Dict[str, Any]:
-  """Returns nested dictionaries with lists for tuples, as safe YAML wants."""
-  return json.loads(json.dumps(config.as_dict()))

@@ -116,6 +116,9 @@ def _known(
 
 def _same_model(config: base.Experiment, stored: Mapping[str, Any]) -> bool:
   """Whether a stored experiment has the model of this one."""
-  ours = loading.plain(config)['model']
-  theirs = stored.get('model', {})
-  return all(theirs.get(key) == value for key, value in ours.items())
+  ours, theirs = loading.flat(config), loading.flat_values(dict(stored))
+  return all(
+    theirs[field] == value
+    for field, value in ours.items()
+    if field.startswith('model.')
+  )

@@ -60,7 +60,7 @@ def _define_flags() -> None:
   flags.DEFINE_string(
     'dataset', 'panoptic_folder', 'Whose tree it is: a data.name.'
   )
-  flags.DEFINE_string('dir', None, 'Root of the files.', required=True)
+  command_line.define_path('dir', None, 'Root of the files.', required=True)
   flags.DEFINE_bool('all', False, 'List all bad files, not the first.')
 
 

@@ -182,12 +182,12 @@ def _define_flags() -> None:
   flags.DEFINE_string(
     'dataset', None, 'The data set to prepare: a data.name.', required=True
   )
-  flags.DEFINE_string(
+  command_line.define_path(
     'manual_dir',
     '',
     'Root of the official files; COCO and DAVIS are downloaded without it.',
   )
-  flags.DEFINE_string(
+  command_line.define_path(
     'data_dir', '~/tensorflow_datasets', 'Where to write; data.dir later.'
   )
   flags.DEFINE_bool('skip_bad', False, 'Leave bad files out and list them.')

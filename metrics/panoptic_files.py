@@ -272,7 +272,7 @@ _PATHS = {
 def _define_flags() -> None:
   # Not at import: other programs that use this module have their own flags.
   for name, text in _PATHS.items():
-    flags.DEFINE_string(name, None, text, required=True)
+    command_line.define_path(name, None, text, required=True)
   flags.DEFINE_integer('workers', os.cpu_count(), 'Threads.', lower_bound=1)
 
 

@@ -182,9 +182,11 @@ def _define_flags() -> None:
   flags.DEFINE_enum(
     'format', None, list(FORMATS), 'Data set and task.', required=True
   )
-  flags.DEFINE_string('gt_folder', None, 'Ground truth.', required=True)
-  flags.DEFINE_string('pred_folder', None, 'The result.', required=True)
-  flags.DEFINE_string('sequences', None, 'Text file of sequences; all if none.')
+  command_line.define_path('gt_folder', None, 'Ground truth.', required=True)
+  command_line.define_path('pred_folder', None, 'The result.', required=True)
+  command_line.define_path(
+    'sequences', None, 'Text file of sequences; all if none.'
+  )
   flags.DEFINE_integer('workers', os.cpu_count(), 'Threads.', lower_bound=1)
   flags.DEFINE_integer(
     'max_frames', None, 'Allowed in one sequence; any number if not given.'

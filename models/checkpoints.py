@@ -13,6 +13,7 @@ checkpoints hold an encoder and whose panoptic ones hold everything (averaged
 weights under `encoder_ema`, `encoder_fuse_ema` and `denoiser_ema`).
 """
 
+import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -113,6 +114,27 @@ def find_or_newest(path: str, model_dir: str) -> str | None:
   return newest(model_dir) if model_dir else None
 
 
+def did_you_mean(model_dir: str) -> str:
+  """A hint at the run whose folder has the nearest name, or ''.
+
+  Args:
+    model_dir: Folder without checkpoints.
+
+  Returns:
+    " (did you mean '...'?)", to follow the folder's name.
+  """
+  parent, name = os.path.split(model_dir.rstrip('/'))
+  folder = parent or '.'
+  if not name or not tf.io.gfile.isdir(folder):
+    return ''
+  siblings = [entry.rstrip('/') for entry in tf.io.gfile.listdir(folder)]
+  for near in difflib.get_close_matches(name, siblings, n=10, cutoff=0.5):
+    path = os.path.join(parent, near)
+    if near != name and tf.train.latest_checkpoint(path):
+      return f' (did you mean {path!r}?)'
+  return ''
+
+
 def load(
   model: tf_keras.Model, path: str, weights: str = 'ema'
 ) -> load_report.Report:
@@ -129,11 +151,17 @@ def load(
 
   Raises:
     FileNotFoundError: Where there is no checkpoint.
-    ValueError: Where it is damaged, or gives the model nothing.
+    ValueError: Where it is damaged, or gives the model nothing; or if the
+      model has no weights yet.
   """
   prefix = find(path)
   reader, shapes = _open(prefix)
   named = named_weights(model)
+  if not named:
+    raise ValueError(
+      'the model has no weights yet, which a checkpoint could set: call '
+      'model.build_weights() first'
+    )
   published = published_names.from_paths(named)
   report = load_report.Report(prefix)
   used = set()

@@ -16,6 +16,7 @@ from models import (
   bits,
   diffusion,
   image_encoder,
+  input_checks,
   losses,
   mask_decoder,
   prng,
@@ -93,7 +94,12 @@ class Pix2SeqD(tf_keras.Model):
 
     Returns:
       The encoded images; None for an unconditional model.
+
+    Raises:
+      ValueError: If the images are of another size or type.
     """
+    if self.encoder is not None:
+      input_checks.check_image(self.config, image)
     pyramid = self._pyramid(image, training)
     return self._encode_pyramid(pyramid, rng if training else None)
 
@@ -101,7 +107,7 @@ class Pix2SeqD(tf_keras.Model):
     """The feature maps of the backbone, the coarsest last."""
     if self.encoder is None:
       return None
-    if image.dtype == tf.uint8:
+    if tf.as_dtype(image.dtype) == tf.uint8:
       image = tf.cast(image, tf.float32) / 255
     learns = training and self.encoder.trainable
     return self.encoder.resnet(image, training=learns)
@@ -142,7 +148,13 @@ class Pix2SeqD(tf_keras.Model):
 
     Returns:
       `[B, h, w, channels]`, of the meaning of `parameterization`.
+
+    Raises:
+      ValueError: If a tensor is of another size or type, or missing.
     """
+    input_checks.check_bits(self.config, 'x_t', x_t, encoded)
+    input_checks.check_past_masks(self.config, past_masks)
+    input_checks.check_estimate(self.config, estimate)
     past_bits = self._past_bits(past_masks, layers.batch_size(x_t))
     return self.decoder(x_t, gamma, encoded, past_bits, rng, estimate)
 
@@ -177,7 +189,14 @@ class Pix2SeqD(tf_keras.Model):
 
     Returns:
       The mean loss, and the mean loss of classes and of ids by name.
+
+    Raises:
+      ValueError: If a tensor is of another size or type.
     """
+    if self.encoder is not None:
+      input_checks.check_image(self.config, image)
+    input_checks.check_label_map(self.config, label_map)
+    input_checks.check_past_masks(self.config, past_masks)
     pyramid = self._pyramid(image, training)
 
     def compute(pyramid, label_map, seeds, past_masks, t, eps):
@@ -267,7 +286,12 @@ class Pix2SeqD(tf_keras.Model):
 
     Returns:
       x_0 `[B, h, w, 2 * n]`, or `[steps, B, h, w, 2 * n]`; see `decode`.
+
+    Raises:
+      ValueError: If a tensor is of another size or type, or missing.
     """
+    input_checks.check_bits(self.config, 'noise', noise, encoded)
+    input_checks.check_past_masks(self.config, past_masks)
     t_now, _ = diffusion.sampling_times(sampler.steps, sampler.td)
     gammas = diffusion.gamma(t_now, sampler.schedule)
     batch = layers.batch_size(noise)

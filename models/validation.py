@@ -16,6 +16,7 @@ def check(config: base.Model) -> None:
   """
   _check_sizes(config)
   _check_norms(config.decoder)
+  _check_merge(config)
   _check_heads(config)
   kinds = set(config.conditioning)
   if not kinds or not kinds <= set(mask_decoder.CONDITIONING):
@@ -68,6 +69,24 @@ def _check_norms(config: base.MaskDecoder) -> None:
         f'groups of a norm; choose a dim (now {dim}) and a transformer_dim '
         f'(now {config.transformer_dim}) that are multiples of 4, and of 32 '
         'where such sums of them exceed 128'
+      )
+
+
+def _check_merge(config: base.Model) -> None:
+  """Channels must divide into the groups of the norms that merge a pyramid."""
+  if config.unconditional or 'concat' not in config.conditioning:
+    return
+  levels = image_encoder.backbone_levels(config.encoder).channels[:-1]
+  widths = [('resnet.width_multiplier', width) for width in levels]
+  if image_encoder.merge_factor(config) > 1:
+    widths.append(('feature_dim', config.encoder.feature_dim))
+  for name, width in widths:
+    groups = norms.num_groups(width)
+    if width % groups:
+      raise ValueError(
+        f'model.encoder.{name} gives {width} channels, which do not divide '
+        f'into the {groups} groups of a norm: choose one that gives a multiple '
+        'of 4, and of 32 from 128 on'
       )
 
 

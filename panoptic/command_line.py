@@ -1,10 +1,54 @@
 """Commands that end with one line, not a traceback, on an error of the user."""
 
+import errno
 import re
 import sys
 from typing import Callable, Sequence
 
-from absl import app
+from absl import app, flags
+
+from panoptic import files
+
+# Numbers of the errors of a full disk, a full quota, and a file too large.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SMALLER = (
+  'take a smaller training.batch_size or evaluation.batch_size, or the same '
+  'with a larger optimizer.accumulation_steps, training.recompute=true or '
+  'training.precision=bfloat16'
+)
+
+
+class _PathParser(flags.ArgumentParser):
+  """Parses the path of a file or folder."""
+
+  syntactic_help = 'a path; a leading ~ is the home folder'
+
+  def parse(self, argument):
+    return argument and files.expand_home(argument)
+
+  def flag_type(self):
+    return 'path'
+
+
+def define_path(
+  name: str, default: str | None, help: str, **options
+) -> flags.FlagHolder:
+  """Defines a flag that is a path, whose leading `~` is the home folder.
+
+  Args:
+    name: Name of the flag.
+    default: Its value where it is not given.
+    help: Its description.
+    **options: As for `flags.DEFINE`, such as `required`.
+  """
+  return flags.DEFINE(
+    _PathParser(),
+    name,
+    default,
+    help,
+    serializer=flags.ArgumentSerializer(),
+    **options,
+  )
 
 
 def run(
@@ -41,6 +85,10 @@ def explain(error: Exception) -> str | None:
   tensorflow = sys.modules.get('tensorflow')  # Not all commands need it.
   if tensorflow and isinstance(error, tensorflow.errors.OpError):
     return _explain_op(error, tensorflow.errors)
+  if isinstance(error, MemoryError):
+    return f'The memory of this machine is full: {_SMALLER}.'
+  if isinstance(error, OSError) and error.errno in _FULL:
+    return _explain_full(error.filename, error.strerror)
   if not isinstance(error, (ValueError, KeyError, FloatingPointError, OSError)):
     return None
   # str() of a KeyError is its repr.
@@ -49,9 +97,41 @@ def explain(error: Exception) -> str | None:
   return None if not message or '\n' in message.strip() else message
 
 
+def _explain_full(path: str | None, reason: str | None) -> str:
+  """Returns the line for a disk that takes no more of a file."""
+  return (
+    f'{path or "A file"} cannot be written: {reason}; make room, or use '
+    'another folder. What was written before is whole, and a run goes on from '
+    'its last checkpoint.'
+  )
+
+
 def _explain_op(error, errors) -> str | None:
-  """Returns the line for an error of a TensorFlow op about a file, or None."""
+  """Returns the line for an error of a TensorFlow op, or None.
+
+  It is of a file, of the memory, or of another worker.
+  """
   message = error.message
+  full = re.search(
+    r'(\S+); (No space left on device|Disk quota exceeded|File too large)',
+    message,
+  )
+  if full:
+    return _explain_full(full[1], full[2])
+  if isinstance(error, errors.ResourceExhaustedError) or re.search(
+    r'out of memory|OUT_OF_MEMORY|RESOURCE_EXHAUSTED', message
+  ):
+    return f'The memory of the device is full: {_SMALLER}.'
+  lost = (errors.UnavailableError, errors.AbortedError, errors.InternalError)
+  if isinstance(error, lost) and re.search(
+    r'[Cc]ollective|unhealthy|heartbeat|[Ss]ocket closed|failed to connect|'
+    r'Connection re(set|fused)',
+    message,
+  ):
+    return (
+      'Another worker of the run has ended, or does not answer: start all '
+      'workers again; they go on from the last checkpoint.'
+    )
   if isinstance(error, errors.InvalidArgumentError):
     # The assertion of an input pipeline stands in brackets: "[path: reason]".
     found = re.search(r'assertion failed: \[(.*?)\]', message)

@@ -33,6 +33,24 @@ def is_remote(path: str | os.PathLike) -> bool:
   return '://' in os.fspath(path)
 
 
+def expand_home(path: str) -> str:
+  """Returns a path with the home folder for a leading `~` or `~user`.
+
+  Raises:
+    ValueError: If there is no such user.
+  """
+  if not path.startswith('~'):
+    return path
+  expanded = os.path.expanduser(path)
+  if expanded.startswith('~'):
+    user = path.partition('/')[0]
+    raise ValueError(
+      f'{path} begins with {user}, but there is no such user here: write the '
+      f'whole path, or ./{path} for a folder of that name.'
+    )
+  return expanded
+
+
 def _gfile() -> Any:
   import tensorflow as tf
 

@@ -20,6 +20,12 @@ from tasks import class_file
     (['--params_override=training.steps=0'], 'training.steps is 0'),
     (['--config_file=nowhere.yaml'], 'no configuration file'),
     (['--mode=predict'], 'no checkpoint to predict with'),
+    (['--params_override=data.dir=~nobody_x/y'], 'there is no such user'),
+    (['--params_override=model.encoder.dim=0'], 'model.encoder.dim is 0'),
+    (
+      ['--params_override=optimizer.warmup_steps=50,training.steps=10'],
+      'warmup_steps is 50; it must be at most training.steps = 10: set',
+    ),
     (['--mode=train'], 'needs --model_dir'),
     (['--mode=inspect', f'--output={__file__}'], 'is a file: name a folder'),
     (['--mode=inspect'], 'needs --output'),
@@ -56,6 +62,23 @@ def test_wrong_flags_end_with_one_line(arguments, sentence):
   with pytest.raises(SystemExit, match=f'^FATAL: .*{sentence}') as error:
     program.run(*arguments)
   assert '\n' not in str(error.value)
+
+
+def test_a_misspelt_run_names_the_nearest(tmp_path):
+  run = tmp_path / 'runs' / 'shapes'
+  step = tf.train.Checkpoint(step=tf.Variable(1))
+  tf.train.CheckpointManager(step, str(run), 1).save()
+  for mode in ('predict', 'eval'):
+    with pytest.raises(SystemExit, match=f"did you mean '{run}'?"):
+      program.run(f'--mode={mode}', f'--model_dir={tmp_path}/runs/shpaes/')
+
+
+def test_no_folder_is_named_like_home(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+  monkeypatch.chdir(tmp_path)
+  program.run('--mode=inspect', '--output=~/seen', '--num_examples=1')
+  assert (tmp_path / 'home' / 'seen').is_dir()
+  assert not (tmp_path / '~').exists()
 
 
 def test_unknown_mode_is_refused():

@@ -9,6 +9,7 @@ A run's folder holds
 """
 
 import json
+import math
 import os
 
 import tensorflow as tf
@@ -20,6 +21,7 @@ from panoptic import files
 from tasks import task as task_lib
 from training import state as state_lib
 from training import strategy as strategy_lib
+from training.run_folder import leftovers
 
 
 class Saver:
@@ -53,6 +55,8 @@ class Saver:
     if not strategy_lib.is_chief(strategy):
       worker = strategy.cluster_resolver.task_id
       self._scratch = directory = os.path.join(model_dir, f'.worker-{worker}')
+      if tf.io.gfile.exists(directory):  # Of one that was killed.
+        tf.io.gfile.rmtree(directory)
     self._model_dir = model_dir
     self._manager = tf.train.CheckpointManager(
       state.checkpoint(), directory, max_to_keep=keep
@@ -73,7 +77,12 @@ class Saver:
     if step == self._saved_step:
       return path
     self._saved_step = step
-    self._manager.save(checkpoint_number=step)
+    try:
+      self._manager.save(checkpoint_number=step)
+    except Exception:
+      if not self._scratch:  # As on a full disk.
+        leftovers.remove(self._model_dir, evaluates=False)
+      raise
     if self._scratch:
       tf.io.gfile.rmtree(self._scratch)
     else:
@@ -150,7 +159,8 @@ class BestCheckpoint:
     if tf.io.gfile.exists(self._score_file):
       with tf.io.gfile.GFile(self._score_file) as file:
         stored = json.load(file)
-      if stored['metric'] == metric:
+      # Older runs may have stored what is not a number.
+      if stored['metric'] == metric and not math.isnan(stored['value']):
         self.value = stored['value']
 
   def save_if_best(self, checkpoint: str, step: int, value: float) -> bool:

@@ -9,7 +9,7 @@ from configs import loading
 from models import checkpoints
 from tasks import task as task_lib
 from training import evaluator as evaluator_lib
-from training import log, repeated_evaluation, reporting
+from training import log, repeated_evaluation, reporting, workers
 from training import state as state_lib
 from training import strategy as strategy_lib
 
@@ -38,14 +38,19 @@ def evaluate(
 
   Raises:
     FileNotFoundError: If there is nothing to be scored.
-    ValueError: If the checkpoint is of another model.
+    ValueError: If the checkpoint is of another model, or if the workers were
+      started differently.
   """
   path = checkpoints.find_or_newest(checkpoint, model_dir)
   if path is None and not task.config.training.init_checkpoint:
     raise FileNotFoundError(
-      f'There is no checkpoint in {model_dir!r}; train first, or give '
+      f'There is no checkpoint in {model_dir!r}'
+      f'{checkpoints.did_you_mean(model_dir)}; train first, or give '
       '--checkpoint or training.init_checkpoint.'
     )
+  workers.check_same(
+    strategy, task.config, mode='eval', checkpoint=os.path.basename(path or '')
+  )
   if path:
     loading.check_same_model(task.config, os.path.dirname(path))
   # Data or settings may differ from the run's own: a record of its own.
@@ -78,13 +83,20 @@ def continuous_eval(
       '--mode=continuous_eval is one process: use another --strategy.'
     )
   loading.check_same_model(task.config, model_dir)
+  if not checkpoints.newest(model_dir):
+    log.log(
+      f'Waiting for the first checkpoint in {model_dir!r}'
+      f'{checkpoints.did_you_mean(model_dir)}'
+    )
   evaluation = _Evaluation(task, strategy, model_dir)
   for path in tf.train.checkpoints_iterator(model_dir, timeout=timeout):
     loading.check_same_model(task.config, model_dir)
     step = int(path.rsplit('-', 1)[1])
-    if step not in evaluation.reporter.evaluated_steps:
+    if not evaluation.reporter.is_recorded(step):
+      # A second score of a step, by other settings, is not comparable.
+      is_first = step not in evaluation.reporter.evaluated_steps
       try:
-        evaluation.score(path)
+        evaluation.score(path, keep_best=is_first)
       except tf.errors.NotFoundError:
         if tf.io.gfile.exists(f'{path}.index'):
           raise  # Something else was not found.
@@ -147,8 +159,9 @@ class _Evaluation:
 
   def _report(self, scores: dict[str, float], path: str | None) -> None:
     step = int(self._step.numpy())
-    self.reporter.scores(step, scores, path)
+    # Before the scores are recorded: if killed in between, it is drawn again.
     self.reporter.visualize(step, self._model)
+    self.reporter.scores(step, scores, path)
 
   def _restore(self, path: str | None) -> None:
     with self._strategy.scope():

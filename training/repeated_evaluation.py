@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from configs import base, loading
 from models import checkpoints
-from training import json_lines
+from training.run_folder import json_lines
 
 # They leave the scores of a run as they are. (So does `write_results`, but runs
 # that wrote no files are repeated where files are asked for.)
@@ -37,8 +38,8 @@ def keys(config: base.Experiment, checkpoint: str) -> tuple[str, ...]:
   scored = [checkpoint] if checkpoint else config.training.init_checkpoint
   contents = [_content(path) for path in scored]
 
-  def key(source):
-    values['data']['source'] = source
+  def key(source, folder):
+    values['data'] |= {'source': source, 'dir': folder}
     parts = [
       contents,
       *(config.training.init_weights, config.training.precision),
@@ -47,7 +48,12 @@ def keys(config: base.Experiment, checkpoint: str) -> tuple[str, ...]:
     text = json.dumps(parts, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-  return tuple(map(key, _SOURCES))
+  # Records may have `~` for the home folder.
+  folder, home = config.data.dir, os.path.expanduser('~')
+  folders = [folder]
+  if folder.startswith(f'{home}/'):
+    folders.append(f'~{folder.removeprefix(home)}')
+  return tuple(key(source, f) for f in folders for source in _SOURCES)
 
 
 def _content(checkpoint: str) -> str:

@@ -1,22 +1,38 @@
 """Writes the results of evaluations into the run's folder.
 
-metrics.jsonl             a line an evaluation: {"step": 100, "metrics": {...}}
-eval.jsonl                the same for --mode=eval, whose data and sampler may
-                          differ: with "split" and "evaluation"
+metrics.jsonl             a line an evaluation: {"step": 100, "split": "val",
+                          "evaluation": {...}, "metrics": {...}}, with the
+                          settings that it was made by
+eval.jsonl                the same for --mode=eval
 runs.jsonl                a line a run of --mode=eval, if there are several
 best/                     the checkpoint with the highest score
 pictures/<name>-<step>.png, and the same for TensorBoard
 """
 
+import math
 import os
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
+from configs import loading
 from panoptic import files
 from tasks import task as task_lib
-from training import checkpointing, json_lines, log
+from training import checkpointing, log
 from training import strategy as strategy_lib
+from training.run_folder import json_lines
+
+# Settings of an evaluation that leave its scores as they are.
+_IRRELEVANT = tuple(
+  f'evaluation.{name}'
+  for name in ('every', 'batch_size', 'num_visualized', 'runs', 'write_results')
+)
+
+
+def record(model_dir: str) -> str:
+  """Returns the path of a run's record of scores."""
+  return os.path.join(model_dir, 'metrics.jsonl')
 
 
 def summary_dir(
@@ -74,19 +90,32 @@ class Reporter:
     self._task = task
     self._strategy = strategy
     self._is_chief = strategy_lib.is_chief(strategy)
-    record = 'eval.jsonl' if separate else 'metrics.jsonl'
-    self._metrics_file = os.path.join(model_dir, record)
-    self._settings = {}
-    if separate:
-      self._settings = {
-        'split': task.config.data.eval_split,
-        'evaluation': task.config.evaluation.as_dict(),
-      }
+    self._metrics_file = (
+      os.path.join(model_dir, 'eval.jsonl') if separate else record(model_dir)
+    )
+    self._settings = _settings(loading.plain(task.config))
     self._image_dir = os.path.join(model_dir, 'pictures')
     self._image_writer: tf.summary.SummaryWriter | None = None
     self._best = checkpointing.BestCheckpoint(model_dir, task.metric)
-    records = json_lines.read(self._metrics_file)
-    self.evaluated_steps = {line['step'] for line in records}
+    self._records = json_lines.read(self._metrics_file)
+    stored = loading.stored(model_dir)
+    for line in self._records:
+      # Old lines have no settings: the run's were theirs.
+      if 'evaluation' not in line and stored is not None:
+        line |= _settings(stored)
+    self.evaluated_steps = {line['step'] for line in self._records}
+    self._drawn_step = -1
+
+  def is_recorded(self, step: int) -> bool:
+    """Whether the scores of a step by the settings of now are recorded."""
+    wanted = _relevant(self._settings)
+    writes = self._settings['evaluation']['write_results']
+    return any(
+      line['step'] == step
+      and _relevant({**self._settings, **line}) == wanted
+      and (not writes or line.get('evaluation', {}).get('write_results'))
+      for line in self._records
+    )
 
   def scores(
     self, step: int, scores: dict[str, float], checkpoint: str | None
@@ -99,6 +128,8 @@ class Reporter:
       checkpoint: Path of the scored weights; None: do not keep them.
     """
     self.evaluated_steps.add(step)
+    line = {'step': step, **self._settings, 'metrics': scores}
+    self._records.append(line)
     if not self._is_chief:
       return
     value = scores[self._task.metric]
@@ -106,13 +137,11 @@ class Reporter:
     is_best = checkpoint is not None and self._best.save_if_best(
       checkpoint, step, value
     )
-    json_lines.append(
-      self._metrics_file, {'step': step, **self._settings, 'metrics': scores}
-    )
-    log.log(
-      f'step {step} | {self._task.metric} {value:.5g}'
-      + (' | best so far' if is_best else '')
-    )
+    json_lines.append(self._metrics_file, line)
+    note = ' | best so far' if is_best else ''
+    if math.isnan(value):
+      note = ' | the score is not a number, so it is never the best'
+    log.log(f'step {step} | {self._task.metric} {value:.5g}{note}')
 
   def visualize(self, step: int, model: tf_keras.Model) -> None:
     """Lets the task draw visualizations, and writes them.
@@ -121,6 +150,9 @@ class Reporter:
       step: Number of updates made.
       model: The model whose predictions are drawn.
     """
+    if step == self._drawn_step:
+      return
+    self._drawn_step = step
     images = self._task.visualize(model, self._strategy)
     if not images or not self._is_chief:
       return
@@ -134,3 +166,26 @@ class Reporter:
         with files.replace_when_written(path) as temporary:
           tf.io.write_file(temporary, tf.io.encode_png(image))
     self._image_writer.flush()
+
+
+def _settings(values: dict[str, Any]) -> dict[str, Any]:
+  """Returns the settings of an evaluation as a record has them.
+
+  Args:
+    values: An experiment as nested dictionaries.
+  """
+  split = values.get('data', {}).get('eval_split')
+  return {'split': split, 'evaluation': values.get('evaluation', {})}
+
+
+def _relevant(line: dict[str, Any]) -> dict[str, Any]:
+  """Returns the settings of a record that decide its scores, by name."""
+  fields = loading.flat_values({'evaluation': line['evaluation']})
+  return {
+    'split': line['split'],
+    **{
+      name: value
+      for name, value in fields.items()
+      if name.startswith('evaluation.') and name not in _IRRELEVANT
+    },
+  }

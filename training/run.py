@@ -1,16 +1,20 @@
 """The modes that train: `train` and `train_and_eval`."""
 
+import contextlib
+import os
+
 import orbit
 import tensorflow as tf
 
-from configs import loading
+from configs import base, loading
 from models import checkpoints
 from tasks import task as task_lib
-from training import checkpointing, log, preemption, reporting
+from training import checkpointing, log, preemption, reporting, workers
 from training import evaluator as evaluator_lib
 from training import state as state_lib
 from training import strategy as strategy_lib
 from training import trainer as trainer_lib
+from training.run_folder import events, json_lines, leftovers, lock
 
 
 def train(
@@ -33,22 +37,44 @@ def train(
 
   Raises:
     ValueError: If the folder holds a run of another model, or scores of one
-      without checkpoints.
+      without checkpoints; if another process trains there; or if the workers
+      were started differently.
     FloatingPointError: If a loss or a gradient is not finite; names the step
       and the last good checkpoint.
   """
   config = task.config
-  if checkpoints.newest(model_dir):
+  path = checkpoints.newest(model_dir)
+  workers.check_same(
+    strategy,
+    config,
+    mode='train_and_eval' if evaluate else 'train',
+    checkpoint=os.path.basename(path or 'none'),
+  )
+  if path:
     loading.check_same_model(config, model_dir, resumes=True)
   else:
     reporting.check_fresh(model_dir)
-  state = state_lib.build(task, strategy)
-  log.log(checkpointing.restore_or_initialize(state, task, strategy, model_dir))
-  if strategy_lib.is_chief(strategy):
-    loading.save(config, model_dir)
-    task.save_description(model_dir)
-  with preemption.PreemptionWatcher(strategy) as watcher:
-    session = _Session(task, strategy, model_dir, state, watcher, evaluate)
+  is_chief = strategy_lib.is_chief(strategy)
+  with contextlib.ExitStack() as stack:
+    held = stack.enter_context(lock.RunLock(model_dir)) if is_chief else None
+    if is_chief:
+      json_lines.repair(reporting.record(model_dir))
+      leftovers.remove(model_dir, evaluate)
+    # All workers read the records before the chief, which waits for them to
+    # build the state, writes anything.
+    reporter = reporting.Reporter(task, strategy, model_dir)
+    state = state_lib.build(task, strategy)
+    log.log(
+      checkpointing.restore_or_initialize(state, task, strategy, model_dir)
+    )
+    step = int(state.step.numpy())
+    if is_chief:
+      _describe(task, model_dir, step)
+      _forget(reporter, config, model_dir, step, evaluate)
+    watcher = stack.enter_context(preemption.PreemptionWatcher(strategy))
+    session = _Session(
+      task, strategy, model_dir, state, reporter, watcher, held, evaluate
+    )
     try:
       session.run()
     except preemption.Preempted:
@@ -59,20 +85,73 @@ def train(
   return state
 
 
+def _describe(task: task_lib.Task, model_dir: str, step: int) -> None:
+  """Stores the experiment and the classes of a run that is not finished."""
+  values = loading.stored(model_dir)
+  if values is None or step < task.config.training.steps:
+    loading.save(task.config, model_dir)
+    task.save_description(model_dir)
+    return
+  there, here = loading.flat_values(values), loading.flat(task.config)
+  # An evaluation of the finished run may differ.
+  without_effect = [
+    name
+    for name in here
+    if here[name] != there.get(name)
+    and not name.startswith(('evaluation.', 'data.eval_', 'data.dir'))
+  ]
+  if without_effect:
+    log.log(
+      f'The run is finished, so these have no effect: '
+      f'{", ".join(without_effect)}.'
+    )
+
+
+def _forget(
+  reporter: reporting.Reporter,
+  config: base.Experiment,
+  model_dir: str,
+  step: int,
+  evaluate: bool,
+) -> None:
+  """Removes the events of what a killed process did after its checkpoint."""
+
+  def is_scored(of_step):
+    return of_step in reporter.evaluated_steps
+
+  # The evaluation at this step, if it is missing, is made again.
+  last = step - 1 if evaluate and _is_due(config, step) else step
+  events.keep(os.path.join(model_dir, 'train'), lambda s: s <= step)
+  if evaluate:  # Otherwise another process may be about it.
+    events.keep(os.path.join(model_dir, 'eval'), is_scored)
+    events.keep(
+      os.path.join(model_dir, 'pictures'), lambda s: s <= last or is_scored(s)
+    )
+
+
+def _is_due(config: base.Experiment, step: int) -> bool:
+  """Whether a step is one to be evaluated."""
+  total = config.training.steps
+  return step >= total or step % (config.evaluation.every or total) == 0
+
+
 class _Session:
   """Training from start or resumption to the end."""
 
-  def __init__(self, task, strategy, model_dir, state, watcher, evaluate):
+  def __init__(
+    self, task, strategy, model_dir, state, reporter, watcher, held, evaluate
+  ):
     self._config = task.config
     self._state = state
+    self._reporter = reporter
     self._watcher = watcher
+    self._lock = held
     self._start = self._step()
     self._total = self._config.training.steps
     self._evaluate_every = self._config.evaluation.every or self._total
     self._saver = checkpointing.Saver(
       model_dir, state, strategy, self._config.training.keep_checkpoints
     )
-    self._reporter = reporting.Reporter(task, strategy, model_dir)
     self._trainer = trainer_lib.Trainer(task, state, strategy)
     uses_average = self._config.evaluation.weights == 'ema'
     self._evaluated = state.average if uses_average else state.model
@@ -89,8 +168,8 @@ class _Session:
       train_actions=[
         self._stop_if_not_finite,
         self._show_progress,
+        self._visualize,  # What is saved is not made again.
         self._save,
-        self._visualize,
         lambda _: self._stop_if_requested(),
       ],
       steps_per_loop=self._steps_per_loop,
@@ -155,6 +234,8 @@ class _Session:
       self._reporter.visualize(step, self._evaluated)
 
   def _stop_if_requested(self) -> None:
+    if self._lock is not None:
+      self._lock.check()
     if self._watcher.requested():
       self._saver.save()
       raise preemption.Preempted
@@ -162,16 +243,19 @@ class _Session:
   def _evaluate(self) -> None:
     """Evaluates if it is time and not done yet."""
     step = self._step()
-    is_due = step == self._total or step % self._evaluate_every == 0
     if (
       self._controller.evaluator is None
       or not step
-      or not is_due
-      or step in self._reporter.evaluated_steps
+      or not _is_due(self._config, step)
+      or self._reporter.is_recorded(step)
     ):
       return
-    checkpoint = self._saver.save()
-    self._reporter.scores(step, self._controller.evaluate(), checkpoint)
+    # A second score of a step, by other settings, is not comparable.
+    is_first = step not in self._reporter.evaluated_steps
+    checkpoint = self._saver.save() if is_first else None
+    scores = self._controller.evaluate()
+    # Before the scores are recorded: if killed in between, it is drawn again.
     self._reporter.visualize(step, self._evaluated)
+    self._reporter.scores(step, scores, checkpoint)
     # The time of the evaluation must not count as training.
     self._controller.step_timer = None

@@ -54,8 +54,12 @@ def validate(config: base.Experiment, num_replicas: int = 1) -> None:
   require(
     'optimizer.warmup_steps',
     lambda x: x <= config.training.steps,
-    f'at most training.steps = {config.training.steps}',
+    f'at most training.steps = {config.training.steps}: set, for example, '
+    f'optimizer.warmup_steps={config.training.steps // 10} too',
   )
+  _check_schedule(config.loss.schedule, 'loss.schedule', require)
+  sampler = config.evaluation.sampler
+  _check_schedule(sampler.schedule, 'evaluation.sampler.schedule', require)
   require(
     'model.conditioning',
     lambda x: x and set(x) <= set(mask_decoder.CONDITIONING),
@@ -83,6 +87,29 @@ def validate(config: base.Experiment, num_replicas: int = 1) -> None:
     f'{config.optimizer.accumulation_steps} accumulation steps',
   )
   model_validation.check(config.model)
+
+
+def _check_schedule(
+  schedule: base.Schedule, name: str, require: Callable
+) -> None:
+  """Checks the numbers of the families that have start, end and tau."""
+  if schedule.name == 'cosine':
+    limit, meaning = 1.0, 'between -1 and 1 for a cosine'
+  elif schedule.name == 'sigmoid':
+    limit = 40 * schedule.tau  # Farther out it is 0 or 1 as a float.
+    meaning = f'between {-limit:g} and {limit:g}, 40 times tau, for a sigmoid'
+  else:
+    return
+  for field in ('start', 'end'):
+    require(f'{name}.{field}', lambda x: abs(x) <= limit, meaning)
+  ends = {schedule.start, schedule.end}
+  if schedule.name == 'cosine':
+    ends = {abs(x) for x in ends}  # A cosine is the same on both sides of 0.
+  require(
+    f'{name}.end',
+    lambda _: len(ends) == 2,
+    f'another number than {name}.start = {schedule.start}',
+  )
 
 
 def _check_video(config: base.Experiment, require: Callable) -> None:

@@ -19,6 +19,7 @@ from tensorflow.python.eager.polymorphic_function import compiler_ir
 
 from benchmarks.tpu import functional, programs
 from configs import loading
+from panoptic import command_line
 
 _EXPERIMENTS = flags.DEFINE_multi_string('of', [], 'Experiments.')
 _PROGRAMS = flags.DEFINE_multi_enum(
@@ -26,7 +27,7 @@ _PROGRAMS = flags.DEFINE_multi_enum(
 )
 _BATCH = flags.DEFINE_integer('batch', 1, 'Rows of a replica.', lower_bound=1)
 _OVERRIDE = flags.DEFINE_string('params_override', '', 'Fields to change.')
-_FOLDER = flags.DEFINE_string('folder', '', 'Where to write.')
+_FOLDER = command_line.define_path('folder', '', 'Where to write.')
 
 
 def export(found: programs.Program, path: str) -> str:

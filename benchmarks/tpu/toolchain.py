@@ -8,15 +8,17 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import app
 
-_FOLDER = flags.DEFINE_string(
+from panoptic import command_line
+
+_FOLDER = command_line.define_path(
   'folder', '/tmp/pix2seq_d_tpu', 'Where what compilers said is kept.'
 )
-_TENSORFLOW = flags.DEFINE_string(
+_TENSORFLOW = command_line.define_path(
   'tensorflow', '', 'Folder in which tensorflow-tpu is installed.'
 )
-_COMPILER = flags.DEFINE_string(
+_COMPILER = command_line.define_path(
   'compiler', '', 'Python with benchmarks/tpu/requirements.txt.'
 )
 

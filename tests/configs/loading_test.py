@@ -35,7 +35,7 @@ def test_overrides_come_in_order(tmp_path):
   [
     ('training.stepz=1', "'training.stepz'.*did you mean 'training.steps'"),
     ('training.steps.x=1', 'training.steps.x'),
-    ('training=3', "Unknown field 'training'"),
+    ('training=3', 'training is 3; it must be a section of fields'),
     ('training.steps=many', "training.steps is 'many'; .* a whole number"),
     ('training.steps=1.5', 'training.steps is 1.5; .* a whole number'),
     ('training.steps=0', 'training.steps is 0; it must be at least 1'),
@@ -49,6 +49,58 @@ def test_wrong_override_is_one_sentence(override, sentence):
   with pytest.raises(ValueError, match=sentence) as error:
     loading.load('loop_test', params_override=override)
   assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('text', 'sentence'),
+  [
+    ('training: &a {steps: *a}', 'training.steps.steps'),
+    ('training: &a\n  training: *a', 'training.training.training'),
+    ('model: &a {image_size: [*a, 3]}', 'model.image_size .* a whole number'),
+    ('training: {steps: 2024-01-02}', 'training.steps is .* a whole number'),
+    ('training: {steps: 2024-99-99}', 'is not a YAML file: month'),
+    ('training: {steps: !!timestamp abc}', 'is not a YAML file'),
+    ('data: {dir: 2024-01-02}', 'data.dir is .* a text'),
+    ('data: {name: []}', 'data.name is .* a text'),
+    ('training: {steps: []}', 'training.steps is .* a whole number'),
+    ('model: {image_size: [[1], [2]]}', 'model.image_size is .* a whole'),
+    ('training: [1]', 'training is .* a section of fields'),
+    ('training:', 'training is None; it must be a section of fields'),
+    ('training: {1: 2}', "Unknown field 'training.1'"),
+    ('training.steps: 5', "'training.steps' .* within its sections"),
+    ('training: {_locked: 1}', 'training._locked'),
+    ('[' * 1200, 'is not a YAML file'),
+    ('a: &a [x, x]\nb: &b [*a, *a]\ntask: [*b, *b]', "'a'"),
+  ],
+)
+def test_strange_files_are_one_sentence(tmp_path, text, sentence):
+  path = tmp_path / 'strange.yaml'
+  path.write_text(text)
+  with pytest.raises(ValueError, match=sentence) as error:
+    loading.load('loop_test', str(path))
+  assert '\n' not in str(error.value)
+  assert len(str(error.value)) < 500
+
+
+def test_a_file_that_is_no_text(tmp_path):
+  path = tmp_path / 'image.yaml'
+  path.write_bytes(b'\x89PNG\xff\x00')
+  with pytest.raises(ValueError, match='image.yaml is not a YAML file'):
+    loading.load('loop_test', str(path))
+  with pytest.raises(FileNotFoundError, match='no configuration file'):
+    loading.load('loop_test', str(tmp_path))
+
+
+def test_home_folders_of_paths(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  config = loading.load(
+    'loop_test',
+    params_override='data.dir=~/coco,training.init_checkpoint=[~/a,gs://b/~/c]',
+  )
+  assert config.data.dir == f'{tmp_path}/coco'
+  assert config.training.init_checkpoint == (f'{tmp_path}/a', 'gs://b/~/c')
+  with pytest.raises(ValueError, match='data.dir: ~nobody_x/y begins with'):
+    loading.load('loop_test', params_override='data.dir=~nobody_x/y')
 
 
 def test_unknown_experiment_lists_the_known():

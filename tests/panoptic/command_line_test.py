@@ -1,9 +1,11 @@
+import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
 import tensorflow as tf
-from absl import app
+from absl import app, flags
 
 from panoptic import command_line
 
@@ -39,6 +41,37 @@ def _run(error, **options):
       tf.errors.PermissionDeniedError(None, None, 'a/b; Permission denied'),
       'FATAL: a/b cannot be used: Permission denied; change its permissions',
     ),
+    (
+      OSError(28, 'No space left on device', 'a/b.yaml'),
+      'FATAL: a/b.yaml cannot be written: No space left on device; make room',
+    ),
+    (
+      tf.errors.ResourceExhaustedError(
+        None, None, 'run/ckpt-4_temp/part-0; No space left on device [Op:Save]'
+      ),
+      'FATAL: run/ckpt-4_temp/part-0 cannot be written: No space left on',
+    ),
+    (
+      tf.errors.OutOfRangeError(None, None, 'run/a; File too large'),
+      'FATAL: run/a cannot be written: File too large; make room',
+    ),
+    (
+      tf.errors.ResourceExhaustedError(
+        None, None, 'Graph execution error:\nOOM when allocating tensor with'
+      ),
+      'FATAL: The memory of the device is full: take a smaller training.batch',
+    ),
+    (
+      tf.errors.InternalError(None, None, 'CUDA_ERROR_OUT_OF_MEMORY: out of'),
+      'FATAL: The memory of the device is full: take a smaller training.batch',
+    ),
+    (MemoryError(), 'FATAL: The memory of this machine is full: take a small'),
+    (
+      tf.errors.UnavailableError(
+        None, None, 'Collective ops is aborted by: ...\nunhealthy'
+      ),
+      'FATAL: Another worker of the run has ended, or does not answer: start',
+    ),
   ],
 )
 def test_an_error_of_the_user_is_one_line(error, line):
@@ -68,6 +101,38 @@ def test_other_errors_keep_their_traceback(error):
 def test_words_that_are_no_flags_are_refused():
   with pytest.raises(app.UsageError, match="'steps=3'"):
     command_line.run(['program', 'steps=3'], lambda: None)
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch):
+  monkeypatch.setenv('HOME', '/home/of/me')
+  values = flags.FlagValues()
+  command_line.define_path(
+    'folder', '~/default', 'A folder.', flag_values=values
+  )
+  values(['program'])
+  assert values.folder == '/home/of/me/default'
+  for given, path in (
+    ('~/x', '/home/of/me/x'),
+    ('~', '/home/of/me'),
+    ('./~/x', './~/x'),
+    ('gs://bucket/~/x', 'gs://bucket/~/x'),
+    ('', ''),
+  ):
+    values(['program', f'--folder={given}'])
+    assert values.folder == path
+  with pytest.raises(flags.IllegalFlagValueError, match='no such user'):
+    values(['program', '--folder=~nobody_x/y'])
+
+
+def test_all_flags_that_are_paths_are_defined_so():
+  root = pathlib.Path(__file__).resolve().parents[2]
+  paths = re.compile(
+    r"DEFINE_\w+\(\s*'\w*(dir|folder|file|json|input|output|checkpoint|"
+    r"sequences|compiler)'"
+  )
+  for path in root.rglob('*.py'):
+    if 'tests' not in path.parts:
+      assert not paths.search(path.read_text()), path
 
 
 def test_tensorflow_is_not_imported():

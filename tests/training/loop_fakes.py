@@ -222,6 +222,7 @@ def weights(state):
 
 def main(arguments):
   """Trains as a JSON argument says, and writes the state to a file."""
+  from panoptic import command_line
   from training import run
   from training import strategy as strategy_lib
 
@@ -234,10 +235,14 @@ def main(arguments):
   if signal_at:
     signal_at = (signal_at[0], signal.Signals[signal_at[1]])
   task = FakeTask(config(**options.get('config', {})), signal_at=signal_at)
-  state = run.train(
-    task, strategy, options['model_dir'], options.get('evaluate', False)
-  )
-  np.savez(options['output'], *weights(state))
+
+  def train():
+    state = run.train(
+      task, strategy, options['model_dir'], options.get('evaluate', False)
+    )
+    np.savez(options['output'], *weights(state))
+
+  command_line.run(arguments[:1], train)
 
 
 if __name__ == '__main__':

@@ -72,7 +72,7 @@ def _free_ports(count):
   return ports
 
 
-def _start_workers(tmp_path, name, **options):
+def _start_workers(tmp_path, name, of_second=None, **options):
   addresses = [f'localhost:{port}' for port in _free_ports(2)]
   return [
     _start(
@@ -82,6 +82,7 @@ def _start_workers(tmp_path, name, **options):
         'strategy': 'multi_worker',
         'evaluate': True,
         **options,
+        **(of_second if of_second and index else {}),
       },
       {
         'cluster': {'worker': addresses},
@@ -94,10 +95,12 @@ def _start_workers(tmp_path, name, **options):
 
 @pytest.mark.slow
 def test_two_workers_train_are_killed_and_go_on(tmp_path):
-  # A worker that outlives the other by a moment fails for want of it.
-  for worker in _start_workers(tmp_path, 'run', signal_at=[9, 'SIGKILL']):
-    worker.communicate(timeout=120)
-    assert worker.returncode
+  chief, other = _start_workers(
+    tmp_path, 'run', only_worker=1, signal_at=[9, 'SIGKILL']
+  )
+  _finish(other, -signal.SIGKILL)
+  *_, line = _finish(chief, 1).strip().splitlines()
+  assert line.startswith('FATAL: Another worker of the run has ended')
   outputs = [_finish(worker) for worker in _start_workers(tmp_path, 'run')]
   for index, output in enumerate(outputs):
     assert 'Resumed from' in output, output
@@ -118,3 +121,19 @@ def test_sigterm_to_one_worker_ends_both_in_good_order(tmp_path):
   for worker in workers:
     assert 'Ended by SIGTERM' in _finish(worker)
   assert list((tmp_path / 'run').glob('ckpt-*.index'))
+
+
+@pytest.mark.slow
+def test_workers_that_were_started_differently_are_refused(tmp_path):
+  workers = _start_workers(
+    tmp_path,
+    'run',
+    of_second={'config': {'training__steps': 13}, 'evaluate': False},
+  )
+  for worker in workers:
+    assert (
+      'FATAL: Worker 1 was started differently from worker 0: mode is '
+      'train_and_eval on worker 0 and train on it; training.steps is 12 on '
+      'worker 0 and 13 on it. Start all with the same flags and files.'
+    ) in _finish(worker, 1)
+  assert not (tmp_path / 'run').exists()

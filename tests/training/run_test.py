@@ -1,4 +1,5 @@
 import json
+import resource
 import signal
 
 import loop_fakes
@@ -6,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training import evaluation, run
+from panoptic import command_line
+from training import checkpointing, evaluation, run
 from training import strategy as strategy_lib
+from training.run_folder import json_lines, lock
 
 
 def _steps(folder):
@@ -19,6 +22,16 @@ def _steps(folder):
 def _metrics(folder):
   lines = (folder / 'metrics.jsonl').read_text().splitlines()
   return {json.loads(line)['step']: json.loads(line) for line in lines}
+
+
+def _points(folder):
+  """What TensorBoard shows of a folder: tags with their steps."""
+  return sorted(
+    (value.tag, event.step)
+    for path in folder.glob('events*')
+    for event in tf.compat.v1.train.summary_iterator(str(path))
+    for value in event.summary.value
+  )
 
 
 def _tags(folder):
@@ -81,7 +94,125 @@ def test_scores_cut_short_by_a_kill_are_made_again(one_device, tmp_path):
   for _ in range(2):
     run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path), True)
     lines = path.read_text().splitlines()
-    assert len(lines) == 3 and json.loads(lines[2])['step'] == 12
+    assert [json.loads(line)['step'] for line in lines] == [6, 12]
+
+
+@pytest.mark.slow
+def test_after_any_kill_a_folder_is_as_if_nothing_had_happened(
+  one_device, tmp_path, monkeypatch
+):
+  config = loop_fakes.config(
+    training__steps=8, training__visualize_every=2, evaluation__every=8
+  )
+
+  def train(name):
+    task = loop_fakes.FakeTask(config)
+    run.train(task, one_device, str(tmp_path / name), evaluate=True)
+
+  def killed_in(owner, name, at_call):
+    calls = []
+
+    def count(*args, **kwargs):
+      calls.append(None)
+      if len(calls) == at_call:
+        raise KeyboardInterrupt
+      return wrapped(*args, **kwargs)
+
+    wrapped = getattr(owner, name)
+    with monkeypatch.context() as patch:
+      patch.setattr(owner, name, count)
+      with pytest.raises(KeyboardInterrupt):
+        train('cut')
+
+  train('whole')
+  whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+  killed_in(checkpointing.Saver, 'save', 2)  # Step 4 is drawn and logged.
+  assert ('answers', 4) in _points(cut / 'pictures')
+  killed_in(json_lines, 'append', 1)  # Step 8 is scored, drawn and copied.
+  assert (cut / 'best' / 'ckpt-8.index').exists()
+  # What a kill leaves, but an exception does not.
+  (cut / 'ckpt-9_temp').mkdir()
+  (cut / 'metrics.jsonl').write_text('{"step": 8, "metr')
+  (cut / f'experiment.yaml.{"0" * 32}.tmp').touch()
+  train('cut')
+
+  def names(folder):
+    paths = {str(p.relative_to(folder)) for p in folder.rglob('*')}
+    return {path for path in paths if 'events' not in path}
+
+  assert names(cut) == names(whole)
+  assert _metrics(cut) == _metrics(whole)
+  for folder in ('eval', 'pictures'):
+    assert _points(cut / folder) == _points(whole / folder)
+  points = [p for p in _points(cut / 'train') if p[0] == 'loss']
+  assert points == sorted(set(points)) and points[-1] == ('loss', 8)
+
+
+@pytest.mark.slow
+def test_other_evaluations_of_a_finished_run(one_device, tmp_path, capsys):
+  def train(**changes):
+    config = loop_fakes.config(training__steps=2, **changes)
+    task = loop_fakes.FakeTask(config, scores=[0.5])
+    run.train(task, one_device, str(tmp_path), evaluate=True)
+    return len(task.seen)
+
+  def lines():
+    return json_lines.read(str(tmp_path / 'metrics.jsonl'))
+
+  assert train()
+  stored = (tmp_path / 'experiment.yaml').read_bytes()
+  best = (tmp_path / 'best' / 'score.json').read_bytes()
+  # A record without settings was made by the run's.
+  [line] = lines()
+  line = {key: line[key] for key in ('step', 'metrics')}
+  (tmp_path / 'metrics.jsonl').write_text(f'{json.dumps(line)}\n')
+  capsys.readouterr()
+  assert not train(evaluation__batch_size=2, optimizer__beta_1=0.5)
+  assert 'have no effect: optimizer.beta_1.' in capsys.readouterr().out
+  assert train(evaluation__segments_by='class_and_id')
+  assert 'no effect' not in capsys.readouterr().out
+  assert [
+    line.get('evaluation', {}).get('segments_by') for line in lines()
+  ] == [
+    None,
+    'class_and_id',
+  ]
+  assert not train(evaluation__segments_by='class_and_id')
+  assert (tmp_path / 'experiment.yaml').read_bytes() == stored
+  assert (tmp_path / 'best' / 'score.json').read_bytes() == best
+
+
+def test_not_a_number_is_never_the_best(one_device, tmp_path, capsys):
+  config = loop_fakes.config(training__steps=2, evaluation__every=1)
+  task = loop_fakes.FakeTask(config, scores=[np.nan, 0.1])
+  (tmp_path / 'best').mkdir(parents=True)
+  score = {'step': 0, 'metric': 'score', 'value': np.nan}
+  (tmp_path / 'best' / 'score.json').write_text(json.dumps(score))
+  assert checkpointing.BestCheckpoint(str(tmp_path), 'score').value < 0
+  run.train(task, one_device, str(tmp_path / 'run'), True)
+  assert (
+    'step 1 | score nan | the score is not a num' in capsys.readouterr().out
+  )
+  score = json.loads((tmp_path / 'run' / 'best' / 'score.json').read_text())
+  assert score['step'] == 2
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(one_device, tmp_path):
+  task = loop_fakes.FakeTask(loop_fakes.config(training__steps=4))
+  run.train(task, one_device, str(tmp_path))
+  task.config.training.steps = 8
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (3000, limits[1]))
+  try:
+    with pytest.raises(SystemExit, match='cannot be written: File too large'):
+      command_line.run(
+        ['main'], lambda: run.train(task, one_device, str(tmp_path)) and None
+      )
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+  assert _steps(tmp_path) == [4]
+  assert not list(tmp_path.glob('*temp*')) and not list(tmp_path.glob('*tmp*'))
+  assert int(run.train(task, one_device, str(tmp_path)).step) == 8
 
 
 def test_progress_lines(one_device, tmp_path, capsys):
@@ -147,6 +278,15 @@ def test_another_model_does_not_resume(one_device, tmp_path):
     evaluation.evaluate(loop_fakes.FakeTask(config), one_device, str(tmp_path))
 
 
+def test_a_second_process_is_refused_and_changes_nothing(one_device, tmp_path):
+  with lock.RunLock(str(tmp_path)):
+    with pytest.raises(ValueError, match='^process .* trains in .* since'):
+      run.train(
+        loop_fakes.FakeTask(loop_fakes.config()), one_device, str(tmp_path)
+      )
+    assert [path.name for path in tmp_path.iterdir()] == [lock.FILE]
+
+
 def test_stops_at_nan_and_names_the_last_good_checkpoint(one_device, tmp_path):
   task = loop_fakes.FakeTask(loop_fakes.config(), nan_at=6)
   with pytest.raises(
@@ -198,6 +338,13 @@ def test_evaluate_without_a_checkpoint(one_device, tmp_path):
   task = loop_fakes.FakeTask(loop_fakes.config())
   with pytest.raises(FileNotFoundError, match='train first'):
     evaluation.evaluate(task, one_device, str(tmp_path))
+  task.config.training.steps = 1
+  run.train(task, one_device, str(tmp_path / 'shapes_a'))
+  (tmp_path / 'shapes_b').mkdir()
+  with pytest.raises(
+    FileNotFoundError, match="'.*shapes_c' .did you mean .*shapes_a'"
+  ):
+    evaluation.evaluate(task, one_device, str(tmp_path / 'shapes_c'))
   with pytest.raises(FileNotFoundError, match='There is no checkpoint'):
     evaluation.evaluate(
       task, one_device, str(tmp_path), str(tmp_path / 'ckpt-3')

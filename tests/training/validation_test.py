@@ -15,7 +15,13 @@ from training import validation
     ('training.precision', 'fp16', "training.precision is 'fp16'"),
     ('optimizer.schedule', 'step', "'constant', 'linear', 'cosine'"),
     ('optimizer.ema_decay', 1.0, 'below 1'),
-    ('optimizer.warmup_steps', 2000, 'at most training.steps = 1000'),
+    (
+      'optimizer.warmup_steps',
+      2000,
+      'at most training.steps = 1000: set, for .* optimizer.warmup_steps=100',
+    ),
+    ('loss.schedule.end', 0.0, 'another number than loss.schedule.start'),
+    ('loss.schedule.start', 50.0, 'between -40 and 40, 40 times tau'),
     ('model.bits', 6, 'enough to write 133'),
     ('model.conditioning', ('film',), "'concat', 'attention' or"),
     ('evaluation.sampler.name', 'euler', "'ddim'"),
@@ -32,6 +38,7 @@ from training import validation
 def test_validation(field, value, sentence):
   config = base.Experiment()
   config.optimizer.accumulation_steps = 2
+  config.loss.schedule.name = 'sigmoid'
   validation.validate(config, num_replicas=2)
   part = config
   *parents, name = field.split('.')
@@ -49,6 +56,12 @@ def test_validation(field, value, sentence):
     ('model.encoder.resnet.depth', 17, 'resnet.depth is 17; it must be one of'),
     ('model.parameterization', 'w', "'softmax', 'sigmoid', 'x', 'eps'"),
     ('model.image_size', (100, 256), 'image_size'),
+    ('model.encoder.feature_dim', 31, 'feature_dim gives 31 channels, which'),
+    (
+      'model.encoder.resnet.width_multiplier',
+      0.9,
+      'width_multiplier gives 228 channels, which do not',
+    ),
     ('model.encoder.num_heads', 7, 'do not divide into 7 heads'),
   ],
 )
