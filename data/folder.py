@@ -15,7 +15,7 @@ from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
 from panoptic import maps
 
-_VERSION = 1  # Of the index.
+_VERSION = 2  # Of the index.
 
 
 def open_split(

@@ -20,7 +20,7 @@ from data.reading import byte_ranges, index_file, split_index
 from data.reading import spec as spec_lib
 from panoptic import maps, png, runs
 
-_VERSION = 1  # Of the index.
+_VERSION = 2  # Of the index.
 
 
 def load(spec: spec_lib.FileSpec, folder: str, split) -> dict[str, np.ndarray]:
