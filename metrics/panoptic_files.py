@@ -32,7 +32,9 @@ class Annotation(NamedTuple):
 
   def read(self) -> maps.PanopticMap:
     """Decodes the PNG."""
-    return maps.PanopticMap(png.read_ids(self.png, png.COCO), self.segments)
+    listed = [segment.id for segment in self.segments]
+    ids = png.read_ids(self.png, png.COCO, listed)
+    return maps.PanopticMap(ids, self.segments)
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:
@@ -179,7 +181,9 @@ def _check_pairs(
       segment_table.index_segments(
         image.segments, positions, f'{where}, {side}'
       )
-    gt_size, pred_size = (png.size_of(i.png, png.COCO) for i in (gt, pred))
+    gt_size, pred_size = (
+      png.size_of(image.png, png.COCO, annotated=True) for image in (gt, pred)
+    )
     maps.check_same_size(gt_size, pred_size, where)
 
 
