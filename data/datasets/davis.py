@@ -86,9 +86,11 @@ def list_split(folder: str, split: str) -> samples.Listing:
         f'{_list_of(folder, split)} names the sequence; unpack the archive of '
         'DAVIS again, or remove the name',
       )
-    for name in paths.listing(images):
+    names = paths.listing(images)
+    trees.check_endings(images, names, '.jpg')
+    for name in names:
       stem, ending = os.path.splitext(name)
-      if ending != '.jpg' or not stem.isdigit():
+      if ending != '.jpg' or not trees.is_number(stem):
         raise ValueError(
           f'{os.path.join(images, name)} is no frame <number>.jpg: remove it'
         )

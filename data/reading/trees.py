@@ -8,6 +8,7 @@ from typing import NamedTuple
 from data.reading import paths, samples
 
 _SPLITS = ('train', 'val')
+_IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 class TwoFolders(NamedTuple):
@@ -84,10 +85,17 @@ def frames(
   Raises:
     FileNotFoundError: If there is no frame, or if one lacks both files.
     PermissionError: If a folder may not be read.
+    ValueError: If an image has another ending, or two have one number.
   """
+  names = [
+    name
+    for name in paths.listing(images)
+    if is_number(os.path.splitext(name)[0])
+  ]
+  check_endings(images, names, image_ending)
   # One of the two may be missing, which the check of files finds.
-  of_images = _numbers(paths.listing(images), image_ending)
-  of_labels = _numbers(paths.listing(labels), '.png')
+  of_images = _numbers(images, names, image_ending)
+  of_labels = _numbers(labels, paths.listing(labels), '.png')
   stems = {**of_labels, **of_images}
   if not stems:
     raise FileNotFoundError(
@@ -114,7 +122,50 @@ def frames(
   ]
 
 
-def _numbers(names: Iterable[str], ending: str) -> dict[int, str]:
+def is_number(text: str) -> bool:
+  """Whether a text is digits of ASCII alone; `int` fails for some others."""
+  return text.isascii() and text.isdigit()
+
+
+def check_endings(folder: str, names: Iterable[str], ending: str) -> None:
+  """Refuses images that would be the tree's but for their kind of file.
+
+  Args:
+    folder: Where they are.
+    names: In that folder.
+    ending: Of the names of the tree's images, as '_leftImg8bit.png'.
+
+  Raises:
+    ValueError: If there are such; names the first.
+  """
+  names = set(names)
+  tail, _, kind = ending.rpartition('.')
+  others = []
+  for name in sorted(names):
+    stem, other = os.path.splitext(name)
+    is_image = other.lower() in _IMAGE_ENDINGS and stem.endswith(tail)
+    if is_image and f'{stem}.{kind}' not in names:
+      others.append(name)
+  if others:
+    more = f' (and {len(others) - 1} more files there)' if others[1:] else ''
+    raise ValueError(
+      f'{os.path.join(folder, others[0])}{more} must end in {ending}: save it '
+      f'as {kind.upper()} with that ending'
+    )
+
+
+def _numbers(
+  folder: str, names: Iterable[str], ending: str
+) -> dict[int, str]:
   """The names without the ending, by their numbers; others are left out."""
-  stems = [name[: -len(ending)] for name in names if name.endswith(ending)]
-  return {int(stem): stem for stem in stems if stem.isdigit()}
+  stems: dict[int, str] = {}
+  for name in names:
+    stem, other = os.path.splitext(name)
+    if other != ending or not is_number(stem):
+      continue
+    if stems.setdefault(int(stem), stem) != stem:
+      raise ValueError(
+        f'{os.path.join(folder, name)} and {stems[int(stem)]}{ending} have one '
+        'number: rename or remove one'
+      )
+  return stems

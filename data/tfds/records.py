@@ -5,6 +5,7 @@ a `SplitIndex` like a folder's, and a run resumes at once wherever it was.
 """
 
 import os
+import re
 
 from data.reading import paths, split_index
 from data.reading import spec as spec_lib
@@ -83,7 +84,7 @@ def find(spec: spec_lib.FileSpec, data_dir: str) -> str | None:
     version
     for version in paths.folders(folder)
     if files.exists(os.path.join(folder, version, 'dataset_info.json'))
-    and all(part.isdigit() for part in version.split('.'))
+    and re.fullmatch(r'[0-9]+(\.[0-9]+)*', version)
   ]
   if not versions:
     return None
