@@ -182,8 +182,7 @@ def _read(path: str) -> Dict[str, Any]:
   if not tf.io.gfile.exists(path):
     raise FileNotFoundError(f'There is no configuration file {path!r}.')
   try:
-    with tf.io.gfile.GFile(path) as file:
-      values = yaml.load(file.read(), Loader=_Loader)
+    values = yaml.load(files.read_text(path), Loader=_Loader)
   except yaml.YAMLError as error:
     reason = ' '.join(str(error).split())
     raise ValueError(f'{path} is not a YAML file: {reason}') from None

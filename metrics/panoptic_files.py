@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from absl import app, flags
 
 from metrics import metric, panoptic_quality
-from panoptic import classes, command_line, maps, png, segment_table
+from panoptic import classes, command_line, files, maps, png, segment_table
 
 _IMAGES_PER_TASK = 32  # Fixed, so that no figure depends on the workers.
 
@@ -48,8 +48,9 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     raise FileNotFoundError(
       f'{path} is missing; give the JSON of panoptic annotations'
     )
+  text = files.read_text(path)
   try:
-    content = json.loads(pathlib.Path(path).read_bytes())
+    content = json.loads(text)
   except ValueError as error:
     raise ValueError(
       f'{path} is not JSON ({error}); give a panoptic JSON'

@@ -10,7 +10,7 @@ import os
 import struct
 from typing import IO
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 MAX_PIXELS = 100_000_000  # Of an image or a mask: 10,000 x 10,000.
 # Pillow's own limit warns, or raises what is no ValueError, without the size.
@@ -70,7 +70,8 @@ def orientation(image: Image.Image) -> int:
   Pillow would decode a whole PNG to find EXIF behind its pixels.
   """
   exif = image.info.get('exif', b'')
-  if not exif and image.format == 'PNG' and image.fp is not None:
+  is_png = isinstance(image, PngImagePlugin.PngImageFile)
+  if is_png and not exif and image.fp is not None:
     exif = _exif_at_end(image.fp)
   return _orientation_in(exif.removeprefix(b'Exif\0\0'))
 

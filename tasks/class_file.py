@@ -24,5 +24,4 @@ def load(folder: str) -> classes_lib.ClassTable | None:
   path = os.path.join(folder, _FILE)
   if not tf.io.gfile.exists(path):
     return None
-  with tf.io.gfile.GFile(path) as file:
-    return classes_lib.ClassTable.from_json(file.read())
+  return classes_lib.ClassTable.from_json(files.read_text(path))

@@ -42,8 +42,9 @@ def read_json(path: str) -> Mapping[str, list[Mapping[str, Any]]]:
     PermissionError: If it may not be read.
     ValueError: If something is missing or of the wrong kind.
   """
+  text = paths.read_text(path)
   try:
-    content = json.loads(paths.read_text(path))
+    content = json.loads(text)
   except ValueError as error:
     raise ValueError(f'{path} is not JSON: {error}') from error
   for section, keys in _KEYS.items():

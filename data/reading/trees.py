@@ -154,9 +154,7 @@ def check_endings(folder: str, names: Iterable[str], ending: str) -> None:
     )
 
 
-def _numbers(
-  folder: str, names: Iterable[str], ending: str
-) -> dict[int, str]:
+def _numbers(folder: str, names: Iterable[str], ending: str) -> dict[int, str]:
   """The names without the ending, by their numbers; others are left out."""
   stems: dict[int, str] = {}
   for name in names:
