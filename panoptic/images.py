@@ -70,8 +70,7 @@ def orientation(image: Image.Image) -> int:
   Pillow would decode a whole PNG to find EXIF behind its pixels.
   """
   exif = image.info.get('exif', b'')
-  is_png = isinstance(image, PngImagePlugin.PngImageFile)
-  if is_png and not exif and image.fp is not None:
+  if not exif and isinstance(image, PngImagePlugin.PngImageFile) and image.fp:
     exif = _exif_at_end(image.fp)
   return _orientation_in(exif.removeprefix(b'Exif\0\0'))
 
