@@ -85,8 +85,8 @@ def measure(config, split: str, what: str, seconds: float) -> dict[str, float]:
     def decode(index):
       whole = tf.concat([[0, 0], files.sizes[index]], axis=0)
       read = files.read(index, ())
-      content = files.encoded_image(index, read.image)
-      image = byte_ranges.decode_window(content, whole)
+      content, turn = files.encoded_image(index, read.image)
+      image = byte_ranges.decode_window(content, whole, turn)
       # Shapes alone are passed on: copying images is not decoding them.
       labels = files.label_pixels(index, read.labels[0])
       return tf.shape(image), tf.shape(labels)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from panoptic import files as files_lib
 from panoptic import natural_order
 
 
@@ -28,7 +29,7 @@ def read_sequences(path: str | os.PathLike) -> list[str]:
     raise FileNotFoundError(
       f'{path} is missing; give a text file with a sequence on each line'
     )
-  names = pathlib.Path(path).read_text(encoding='utf-8').split()
+  names = files_lib.read_text(path).split()
   if not names or len(set(names)) < len(names):
     raise ValueError(
       f'{path} lists {len(names)} sequences, {len(set(names))} of them '

@@ -21,6 +21,7 @@ from metrics import metric, panoptic_quality
 from panoptic import (
   classes,
   command_line,
+  files,
   image_ids,
   maps,
   png,
@@ -39,7 +40,9 @@ class Annotation(NamedTuple):
 
   def read(self) -> maps.PanopticMap:
     """Decodes the PNG."""
-    return maps.PanopticMap(png.read_ids(self.png, png.COCO), self.segments)
+    listed = [segment.id for segment in self.segments]
+    ids = png.read_ids(self.png, png.COCO, listed)
+    return maps.PanopticMap(ids, self.segments)
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:
@@ -53,8 +56,9 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     raise FileNotFoundError(
       f'{path} is missing; give the JSON of panoptic annotations'
     )
+  text = files.read_text(path)
   try:
-    content = json.loads(pathlib.Path(path).read_bytes())
+    content = json.loads(text)
   except ValueError as error:
     raise ValueError(
       f'{path} is not JSON ({error}); give a panoptic JSON'
@@ -247,7 +251,9 @@ def _check_pairs(
       segment_table.index_segments(
         image.segments, positions, f'{where}, {side}'
       )
-    gt_size, pred_size = (png.size_of(i.png, png.COCO) for i in (gt, pred))
+    gt_size, pred_size = (
+      png.size_of(image.png, png.COCO, annotated=True) for image in (gt, pred)
+    )
     maps.check_same_size(gt_size, pred_size, where)
 
 

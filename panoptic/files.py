@@ -4,6 +4,7 @@ A path with '://' is remote: TensorFlow reads and writes it, and is imported
 only then. Files that are written are whole as soon as they have their name.
 """
 
+import codecs
 import contextlib
 import dataclasses
 import os
@@ -11,6 +12,15 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from typing import IO, Any
+
+# The marks that editors and shells put before text, the longer ones first.
+_MARKS = (
+  (codecs.BOM_UTF8, 'utf-8-sig'),
+  (codecs.BOM_UTF32_LE, 'utf-32'),
+  (codecs.BOM_UTF32_BE, 'utf-32'),
+  (codecs.BOM_UTF16_LE, 'utf-16'),
+  (codecs.BOM_UTF16_BE, 'utf-16'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +185,23 @@ def read_bytes(path: str | os.PathLike) -> bytes:
   """The content of a file; OSError if it cannot be read."""
   with _os_errors(path), open_file(path) as file:
     return file.read()
+
+
+def read_text(path: str | os.PathLike) -> str:
+  """The text of a file: UTF-8, or as its byte-order mark says.
+
+  Raises:
+    OSError: If it cannot be read.
+    ValueError: If it is no such text; names the file.
+  """
+  content = read_bytes(path)
+  encodings = (name for mark, name in _MARKS if content.startswith(mark))
+  try:
+    return content.decode(next(encodings, 'utf-8'))
+  except UnicodeDecodeError as error:
+    raise ValueError(
+      f'{os.fspath(path)} is not text ({error}): save it as UTF-8'
+    ) from error
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:

@@ -8,17 +8,20 @@ A file's channels are the digits of a segment's id, lowest first:
 * Cityscapes: 16 bits of gray, `*_instanceIds.png`.
 * DAVIS (https://davischallenge.org): 8 bits with a palette, which is for
   looking only; the value of a pixel is the object's id.
+
+Tools also write COCO's masks with one channel; see `panoptic.one_channel`.
 """
 
 import io
 import os
 import struct
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from panoptic import files, maps
+from panoptic import files, images, maps, one_channel
 
 BROKEN = 'the file is broken or cut short; fetch it again'
 DEPTH = (
@@ -89,13 +92,21 @@ def header(content: bytes) -> Header | None:
   return Header(height, width, depth, color_type)
 
 
-def size_of(path: str | os.PathLike, encoding: Encoding) -> tuple[int, int]:
+def size_of(
+  path: str | os.PathLike, encoding: Encoding, annotated: bool = False
+) -> tuple[int, int]:
   """Returns (height, width) of a label PNG from its header alone.
+
+  Args:
+    path: Of the PNG.
+    encoding: Of its pixels.
+    annotated: Whether an annotation states the ids, so that one channel will do
+      where three are expected.
 
   Raises:
     FileNotFoundError: If there is no such file.
-    ValueError: If it is not a PNG as the data set's tools write it. (Pillow
-      alone would read 16-bit RGB as 8-bit without a word.)
+    ValueError: If it is not a PNG as the data set's tools write it, or too
+      large. (Pillow alone would read 16-bit RGB as 8-bit without a word.)
   """
   if not files.is_file(path):
     raise FileNotFoundError(f'{path} is missing; every image needs its PNG')
@@ -106,6 +117,7 @@ def size_of(path: str | os.PathLike, encoding: Encoding) -> tuple[int, int]:
   form = head.depth, head.color_type
   if encoding.channels == 3:
     correct, fix = form == (8, _RGB), 'map as an 8-bit RGB PNG (colour type 2)'
+    correct |= annotated and one_channel.may_hold_ids(*form)
   else:
     correct = form == (encoding.bits, _GRAY)
     fix = f'mask as a gray PNG of {encoding.bits} bits (colour type 0)'
@@ -117,6 +129,10 @@ def size_of(path: str | os.PathLike, encoding: Encoding) -> tuple[int, int]:
       f'{path} is a PNG of {head.depth} bits and colour type '
       f'{head.color_type}; write the {fix}'
     )
+  try:
+    images.check_size(head.height, head.width)
+  except ValueError as error:
+    raise ValueError(f'{path}: {error}') from error
   return head.height, head.width
 
 
@@ -131,14 +147,24 @@ def fits(depth, encoding: Encoding):
   return (depth == encoding.bits) | ((depth < 8) & (encoding.bits == 8))
 
 
-def decode_ids(content: bytes, encoding: Encoding) -> np.ndarray:
+def decode_ids(
+  content: bytes,
+  encoding: Encoding,
+  segment_ids: Collection[int] | None = None,
+) -> np.ndarray:
   """Segment ids of a whole PNG: uint8 (DAVIS) or int32 `[h, w]`.
+
+  Args:
+    content: The file.
+    encoding: Of its pixels.
+    segment_ids: Those of the annotation, which say what a mask of one channel
+      means; None: its colours are the ids.
 
   Raises:
     ValueError: If it is no such PNG; a clause that does not name the file.
   """
   try:
-    with Image.open(io.BytesIO(content)) as image:
+    with images.open_image(content) as image:
       if image.format != 'PNG':
         raise ValueError(
           f'the labels are a {image.format}, which may have changed them; '
@@ -146,18 +172,20 @@ def decode_ids(content: bytes, encoding: Encoding) -> np.ndarray:
         )
       if b'IEND' not in content:  # Pillow accepts some files that are cut.
         raise ValueError(BROKEN)
-      if not fits(content[24], encoding):
+      depth, color_type = content[24], content[25]
+      if (
+        encoding == COCO
+        and segment_ids is not None
+        and one_channel.may_hold_ids(depth, color_type)
+      ):
+        return one_channel.decode_ids(image, depth, color_type, segment_ids)
+      if not fits(depth, encoding):
         raise ValueError(DEPTH.format(encoding.bits))
       if encoding.channels == 3:
-        # Four bytes a pixel, the last one padding: read as a little-endian
-        # number they are the id, and no uint8 arithmetic can overflow.
-        rgb = image if image.mode == 'RGB' else image.convert('RGB')
-        raw = rgb.tobytes('raw', 'RGBX')
-        ids = np.frombuffer(raw, '<i4').reshape(image.height, image.width)
-        ids = ids & 0xFFFFFF
+        ids = one_channel.color_ids(image)
         ids += encoding.offset
         return ids
-      ids = np.asarray(image)
+      ids = one_channel.values_of(image, depth)
   except (OSError, SyntaxError) as error:
     raise ValueError(BROKEN) from error
   if ids.ndim != 2:
@@ -167,19 +195,24 @@ def decode_ids(content: bytes, encoding: Encoding) -> np.ndarray:
   return ids.astype(np.uint8 if encoding.bits == 8 else np.int32)
 
 
-def read_ids(path: str | os.PathLike, encoding: Encoding) -> np.ndarray:
+def read_ids(
+  path: str | os.PathLike,
+  encoding: Encoding,
+  segment_ids: Collection[int] | None = None,
+) -> np.ndarray:
   """Segment ids of a file, as `decode_ids`; the errors name it.
 
   Raises:
     FileNotFoundError: If there is no such file.
     ValueError: If it is no such PNG (see `size_of`), or damaged.
   """
-  size_of(path, encoding)
+  size_of(path, encoding, annotated=segment_ids is not None)
   content = files.read_bytes(path)
   try:
-    return decode_ids(content, encoding)
+    return decode_ids(content, encoding, segment_ids)
   except ValueError as error:
-    raise ValueError(f'{path} is a damaged PNG: {error}') from error
+    damaged = ' is a damaged PNG' if str(error) == BROKEN else ''
+    raise ValueError(f'{path}{damaged}: {error}') from error
 
 
 def write_ids(

@@ -61,8 +61,7 @@ def load(folder: str) -> classes_lib.ClassTable | None:
   path = os.path.join(folder, _FILE)
   if not tf.io.gfile.exists(path):
     return None
-  with tf.io.gfile.GFile(path) as file:
-    text = file.read()
+  text = files.read_text(path)
   try:
     return classes_lib.ClassTable.from_json(text)
   except (ValueError, TypeError, KeyError) as error:

@@ -1,13 +1,12 @@
 """A user's own images and clips: finding and reading their files."""
 
-import io
 import os
 import sys
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from panoptic import files, natural_order
+from panoptic import files, images, natural_order
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
@@ -87,18 +86,20 @@ def in_order_of_frames(paths: list[str], folder: str) -> list[str]:
 
 
 def read_image(path: str) -> np.ndarray:
-  """uint8 `[h, w, 3]`, upright; raises ValueError if it is no image."""
+  """uint8 `[h, w, 3]`, upright; raises ValueError if it cannot be read."""
   try:
-    with Image.open(io.BytesIO(files.read_bytes(path))) as file:
-      image = ImageOps.exif_transpose(file)
+    with images.open_image(files.read_bytes(path)) as file:
+      image = images.upright(file)
       if image.mode.startswith('I'):  # Gray of 16 bits, which Pillow would cut.
         high = np.right_shift(np.asarray(image), 8)
         image = Image.fromarray(np.clip(high, 0, 255).astype(np.uint8))
       return np.asarray(image.convert('RGB'))
-  except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+  except (OSError, SyntaxError) as error:
     raise ValueError(
       f'{path} cannot be read as an image ({error}): remove or replace it'
     ) from error
+  except ValueError as error:
+    raise ValueError(f'{path}: {error}') from error
 
 
 def check(paths: list[str], same_size: bool) -> None:

@@ -13,7 +13,8 @@ from configs import base
 from data import pipeline, registry
 from data.reading import file_dataset, split_content, split_index
 from panoptic import classes as classes_lib
-from panoptic import decode, draw, maps, png, sheets
+from panoptic import decode, maps, png
+from panoptic.drawing import draw, sheets
 
 _SIDE = 256  # Pixels: small examples are drawn at least this large.
 _COLUMNS = 4

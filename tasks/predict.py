@@ -12,7 +12,8 @@ from data import dataset, registry, streams, transforms
 from data.reading import spec as spec_lib
 from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
-from panoptic import decode, draw, png, progress, result_files
+from panoptic import decode, png, progress, result_files
+from panoptic.drawing import draw
 from tasks import (
   class_file,
   factory,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panoptic import decode, draw, maps, sheets
+from panoptic import decode, maps
+from panoptic.drawing import draw, sheets
 from tasks import scorer
 
 if TYPE_CHECKING:  # Drawing needs no TensorFlow, which both of these import.

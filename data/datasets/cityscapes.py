@@ -68,6 +68,7 @@ def list_split(folder: str, split: str) -> samples.Listing:
     FileNotFoundError: If a folder is missing, or all of the images or of the
       labels.
     PermissionError: If a folder may not be read.
+    ValueError: If images have another ending.
   """
   images, labels = _TREE.folders_of(folder, split)
   of_images, of_labels = _stems(images, _IMAGE), _stems(labels, _LABELS)
@@ -89,12 +90,17 @@ def list_split(folder: str, split: str) -> samples.Listing:
 
 def _stems(folder: str, ending: str) -> set[str]:
   """`<city>/<city>_<..>_<..>` of each file."""
-  stems = {
-    os.path.join(city, name[: -len(ending)])
-    for city in paths.folders(folder)
-    for name in paths.listing(os.path.join(folder, city))
-    if name.endswith(ending)
-  }
+  stems: set[str] = set()
+  for city in paths.folders(folder):
+    place = os.path.join(folder, city)
+    names = paths.listing(place)
+    if ending == _IMAGE:
+      trees.check_endings(place, names, ending)
+    stems |= {
+      os.path.join(city, name.removesuffix(ending))
+      for name in names
+      if name.endswith(ending)
+    }
   if not stems:
     archive = ending.split('_')[1].removesuffix('.png')
     raise FileNotFoundError(

@@ -86,7 +86,9 @@ def list_split(folder: str, split: str) -> samples.Listing:
         f'{_list_of(folder, split)} names the sequence; unpack the archive of '
         'DAVIS again, or remove the name',
       )
-    for name in paths.listing(images):
+    names = paths.listing(images)
+    trees.check_endings(images, names, '.jpg')
+    for name in names:
       stem, ending = os.path.splitext(name)
       if ending != '.jpg' or not natural_order.is_number(stem):
         raise ValueError(

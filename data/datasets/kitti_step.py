@@ -101,7 +101,8 @@ def find_segments(ids: np.ndarray, areas: np.ndarray) -> list[maps.Segment]:
     else:
       raise ValueError(
         f'the class {train_id} in R is not 0 to {len(categories) - 1} or '
-        f'{_VOID}: is this a panoptic map of KITTI-STEP?'
+        f'{_VOID}: if it is void, write {_VOID} there; else this is no '
+        'panoptic map of KITTI-STEP'
       )
     segments.append(maps.Segment(segment_id, category, crowd, area))
   return segments

@@ -11,6 +11,7 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
+from data.reading import orientation as orientation_lib
 from data.reading import split_index
 
 SIZE = 'the size differs from the one in the annotation'
@@ -98,7 +99,7 @@ def is_whole(content: tf.Tensor) -> tf.Tensor:
   )
 
 
-def size_of(content: tf.Tensor) -> tf.Tensor:
+def stored_size(content: tf.Tensor) -> tf.Tensor:
   """Rows and columns by the header of a whole JPEG or PNG: int32 `[2]`."""
 
   def png():  # Width and height, the highest byte first.
@@ -110,10 +111,22 @@ def size_of(content: tf.Tensor) -> tf.Tensor:
   )
 
 
+def size_of(content: tf.Tensor) -> tf.Tensor:
+  """Rows and columns of a whole JPEG or PNG as it is shown: int32 `[2]`."""
+  turn = orientation_lib.orientation(content)
+  return orientation_lib.upright_size(stored_size(content), turn)
+
+
 def png_depth(content: tf.Tensor) -> tf.Tensor:
   """Bits a channel of a whole PNG: int32 scalar."""
   depth = tf.io.decode_raw(tf.strings.substr(content, 24, 1), tf.uint8)
   return tf.cast(depth[0], tf.int32)
+
+
+def png_color_type(content: tf.Tensor) -> tf.Tensor:
+  """The colour type of a whole PNG: int32 scalar."""
+  value = tf.io.decode_raw(tf.strings.substr(content, 25, 1), tf.uint8)
+  return tf.cast(value[0], tf.int32)
 
 
 def decode_values(content: tf.Tensor) -> tf.Tensor:
@@ -126,18 +139,18 @@ def decode_values(content: tf.Tensor) -> tf.Tensor:
     content: A whole PNG with a palette, or a gray one, of 8 bits or fewer.
 
   Returns:
-    uint8 `[rows, columns, 1]`, as Pillow reads it.
+    uint8 `[rows, columns, 1]`.
   """
   has_palette = tf.strings.substr(content, 25, 1) == b'\x03'
   gray = tf.cond(
     has_palette, lambda: _as_gray(content), lambda: tf.identity(content)
   )
   values = tf.io.decode_png(gray, channels=1)
-  # The decoder stretches gray of fewer bits to 0..255.
+  # The decoder stretches fewer bits to 0..255.
   depth = png_depth(content)
   stretch = tf.cast(255 // (2**depth - 1), tf.uint8)
   return tf.cond(
-    (has_palette & (depth < 8)) | (depth == 1),
+    depth < 8,
     lambda: values // stretch,
     lambda: values,
   )
@@ -160,16 +173,50 @@ def _as_gray(content: tf.Tensor) -> tf.Tensor:
   )
 
 
-def decode_window(content: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+def decode_window(
+  content: tf.Tensor, window: tf.Tensor, turn: tf.Tensor | None = None
+) -> tf.Tensor:
   """A part of an image; of a JPEG, little more than the part is decoded.
 
   Args:
     content: A whole JPEG or PNG; gray ones become colour, CMYK becomes RGB.
-    window: int32 `[4]`: first row, first column, rows, columns.
+    window: int32 `[4]`: first row, first column, rows, columns of the image as
+      it is shown.
+    turn: EXIF's orientation; None: it is looked up.
 
   Returns:
     uint8 `[rows, columns, 3]`.
   """
+  if turn is None:
+    turn = orientation_lib.orientation(content)
+  return tf.cond(
+    turn == 1,
+    lambda: _decode_stored(content, window),
+    lambda: _decode_turned(content, window, turn),
+  )
+
+
+# A call, for the reason given in `data.reading.orientation`.
+@tf.function(
+  input_signature=[
+    tf.TensorSpec([], tf.string),
+    tf.TensorSpec([4], tf.int32),
+    tf.TensorSpec([], tf.int32),
+  ],
+  autograph=False,
+  experimental_attributes={'_noinline': True},
+)
+def _decode_turned(
+  content: tf.Tensor, window: tf.Tensor, turn: tf.Tensor
+) -> tf.Tensor:
+  """As `decode_window`, of an image that is not stored upright."""
+  size = orientation_lib.upright_size(stored_size(content), turn)
+  stored = orientation_lib.stored_window(window, size, turn)
+  return orientation_lib.upright(_decode_stored(content, stored), turn)
+
+
+def _decode_stored(content: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+  """As `decode_window`, but of the pixels as they are stored."""
 
   def png():
     first, size = window[:2], window[2:]
@@ -185,7 +232,7 @@ def decode_window(content: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
   )
 
 
-def require(condition: tf.Tensor, name: tf.Tensor, message: str):
+def require(condition: tf.Tensor, name: tf.Tensor, message: str | tf.Tensor):
   """An assertion whose message names the file."""
   return tf.debugging.Assert(
     condition, [tf.strings.join([name, ': ', message])]

@@ -7,11 +7,19 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from data.reading import byte_ranges, split_index
+from data.reading import byte_ranges, masks, orientation, split_index
 from panoptic import image_ids as image_ids_lib
-from panoptic import maps, png
+from panoptic import images, maps, one_channel, png
 
 IDS = 'the segment ids in the PNG and the annotation differ'
+_UNTURNED_IMAGE = (
+  'its EXIF tag "Orientation" is ',
+  f', and the annotation has its size without that turn: {images.MEND_TURN}',
+)
+_UNTURNED_LABELS = (
+  f'{byte_ranges.SIZE} by a quarter turn; where the image has the EXIF tag '
+  f'"Orientation", {images.MEND_TURN}'
+)
 
 
 class Content(NamedTuple):
@@ -105,7 +113,9 @@ class FileDataset:
     """The image or frame that was read."""
     return FileExample(self, read)
 
-  def encoded_image(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+  def encoded_image(
+    self, index: tf.Tensor, content: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor]:
     """Checks an image without decoding it.
 
     Args:
@@ -113,14 +123,26 @@ class FileDataset:
       content: String, its file.
 
     Returns:
-      String, a whole JPEG or PNG.
+      String, a whole JPEG or PNG; and its EXIF orientation, int32 scalar.
 
     Raises:
       InvalidArgumentError: If the file is broken or of another size.
     """
-    checks = self._checks(self._images, index, content)
-    with tf.control_dependencies(checks):
-      return tf.identity(content)
+    name, expected = self._images.name(index), self.sizes[index]
+    whole = byte_ranges.require(byte_ranges.is_whole(content), name, png.BROKEN)
+    with tf.control_dependencies([whole]):
+      stored = byte_ranges.stored_size(content)
+      turn = orientation.orientation(content)
+    size = orientation.upright_size(stored, turn)
+    start, end = _UNTURNED_IMAGE
+    message = tf.where(
+      tf.reduce_all(stored == expected),
+      tf.strings.join([start, tf.strings.as_string(turn), end]),
+      byte_ranges.SIZE,
+    )
+    same = tf.reduce_all(size == expected)
+    with tf.control_dependencies([byte_ranges.require(same, name, message)]):
+      return tf.identity(content), turn
 
   def label_pixels(self, index: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
     """Decodes the labels of an image, for `label_map`.
@@ -135,30 +157,40 @@ class FileDataset:
     Raises:
       InvalidArgumentError: If the file is broken, or of another size or depth.
     """
-    checks = self._checks(self._labels, index, content)
+    name, expected = self._labels.name(index), self.sizes[index]
+    whole = byte_ranges.require(byte_ranges.is_whole(content), name, png.BROKEN)
+    with tf.control_dependencies([whole]):
+      size = byte_ranges.stored_size(content)
+    message = tf.where(
+      tf.reduce_all(size == expected[::-1]), _UNTURNED_LABELS, byte_ranges.SIZE
+    )
+    same = byte_ranges.require(tf.reduce_all(size == expected), name, message)
     encoding = self._content.encoding
-    with tf.control_dependencies(checks):
+    with tf.control_dependencies([same]):
       depth = byte_ranges.png_depth(content)
+      color_type = byte_ranges.png_color_type(content)
+    fits, is_coco = png.fits(depth, encoding), encoding == png.COCO
+    has_one = one_channel.may_hold_ids(depth, color_type) & is_coco
     check = byte_ranges.require(
-      png.fits(depth, encoding),
-      self._labels.name(index),
-      png.DEPTH.format(encoding.bits),
+      fits | has_one, name, png.DEPTH.format(encoding.bits)
     )
     with tf.control_dependencies([check]):
       if (encoding.channels, encoding.bits) == (1, 8):
         return byte_ranges.decode_values(content)
       dtype = tf.uint16 if encoding.bits == 16 else tf.uint8
-      return tf.io.decode_png(content, channels=encoding.channels, dtype=dtype)
+      if not is_coco:
+        return tf.io.decode_png(content, encoding.channels, dtype)
+      known = self._table_of(index)[:, 0]
+      return tf.cond(
+        has_one,
+        lambda: masks.one_channel_pixels(content, known, name),
+        lambda: tf.io.decode_png(content, encoding.channels, dtype),
+      )
 
-  def _checks(
-    self, reader: byte_ranges.Reader, index: tf.Tensor, content: tf.Tensor
-  ):
-    """Checks that a file is whole and of its size."""
-    name = reader.name(index)
-    whole = byte_ranges.require(byte_ranges.is_whole(content), name, png.BROKEN)
-    with tf.control_dependencies([whole]):
-      same = tf.reduce_all(byte_ranges.size_of(content) == self.sizes[index])
-    return [byte_ranges.require(same, name, byte_ranges.SIZE)]
+  def _table_of(self, index: tf.Tensor) -> tf.Tensor:
+    """An image's rows of segment id, class and number: int32 `[n, 3]`."""
+    start, end = self._table_splits[index], self._table_splits[index + 1]
+    return self._table[start:end]
 
   def label_map(
     self, pixels: tf.Tensor, index: tf.Tensor, complete: bool = False
@@ -184,8 +216,7 @@ class FileDataset:
     ids = pixels[..., 0] + encoding.offset
     for channel in range(1, encoding.channels):
       ids += pixels[..., channel] * encoding.weights[channel]
-    start, end = self._table_splits[index], self._table_splits[index + 1]
-    table = self._table[start:end]
+    table = self._table_of(index)
     rows, flat = tf.shape(table)[0], tf.reshape(ids, [-1])
     row = tf.minimum(tf.searchsorted(table[:, 0], flat), rows - 1)
     known = tf.reduce_all(tf.gather(table[:, 0], row) == flat)
@@ -244,9 +275,12 @@ class FileDataset:
       return segments
 
     try:
-      ids = png.decode_ids(content.labels.read(index), content.encoding)
-      if ids.shape != tuple(content.sizes[index]):
-        raise ValueError(byte_ranges.SIZE)
+      ids = png.decode_ids(
+        content.labels.read(index), content.encoding, [s.id for s in segments]
+      )
+      if ids.shape != (size := tuple(content.sizes[index].tolist())):
+        turned = ids.shape == size[::-1]
+        raise ValueError(_UNTURNED_LABELS if turned else byte_ranges.SIZE)
       return maps.from_label_ids(ids, find_segments)
     except ValueError as error:
       raise ValueError(f'{name}: {error}') from error
@@ -270,8 +304,10 @@ class FileExample:
     self.frame = dataset.frames[read.index]
 
   def image(self, window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    content = self._dataset.encoded_image(self._read.index, self._read.image)
-    return byte_ranges.decode_window(content, window), window
+    content, turn = self._dataset.encoded_image(
+      self._read.index, self._read.image
+    )
+    return byte_ranges.decode_window(content, window, turn), window
 
   def label_map(
     self, rows: tf.Tensor, columns: tf.Tensor, offset: int = 0

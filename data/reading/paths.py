@@ -144,9 +144,11 @@ def open_file(path: str) -> IO[bytes]:
 
 
 def read_text(path: str) -> str:
-  """The text of a UTF-8 file; PermissionError says how to fix it."""
-  with open_file(path) as file:
-    return file.read().decode('utf-8')
+  """As `files.read_text`; PermissionError says how to fix it."""
+  try:
+    return files.read_text(path)
+  except PermissionError:
+    raise PermissionError(denied(path)) from None
 
 
 def denied(path: str) -> str:

@@ -1,15 +1,13 @@
 """Images and their labels as files, and the check of each pair."""
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from data.reading import paths
 from panoptic import classes as classes_lib
-from panoptic import image_ids, maps, png, runs
+from panoptic import image_ids, images, maps, png, runs
 
 _FORMATS = ('JPEG', 'MPO', 'PNG')
 _ENDS = ((b'\xff\xd8\xff', b'\xff\xd9'), (b'\x89PNG', b'IEND'))
@@ -93,15 +91,17 @@ def check(
     BadFile: If a file is missing, broken or of the wrong size, or if the ids
       are wrong.
   """
-  size = _at(sample.image, _image_size, sample.image, decode_image)
+  size, turn = _at(sample.image, _shown_size, sample.image, decode_image)
   if sample.size is not None and tuple(sample.size) != size:
+    _refuse_unturned(sample, 'annotation', sample.size, size, turn)
     raise BadFile(
       f'{sample.image}: the size differs from the one in the annotation '
       f'({_by(size)} instead of {_by(sample.size)}); correct the annotation, '
       'or fetch the file again'
     )
-  ids = _at(sample.labels, _read_labels, sample.labels, encoding)
+  ids = _at(sample.labels, _read_labels, sample, encoding)
   if ids.shape != size:
+    _refuse_unturned(sample, 'mask', ids.shape, size, turn)
     raise BadFile(
       f'{sample.labels} is {_by(ids.shape)} pixels, but its image is '
       f'{_by(size)}: fetch both again, or draw the labels at that size'
@@ -113,18 +113,22 @@ def check(
   return size, list(sample.segments)
 
 
-def _image_size(path: str, whole: bool) -> tuple[int, int]:
-  """Rows and columns by the header; with `whole`, all must be there."""
+def _shown_size(path: str, whole: bool) -> tuple[tuple[int, int], int]:
+  """Rows and columns as it is shown, and its EXIF orientation, by the header.
+
+  With `whole`, all of the file must be there.
+  """
   with paths.open_file(path) as file:
     content = file.read() if whole else b''
     try:
-      with Image.open(io.BytesIO(content) if whole else file) as image:
+      with images.open_image(content if whole else file) as image:
         # Some cameras' JPEGs hold a second image behind the first: MPO.
         if image.format not in _FORMATS:
           raise ValueError(
             f'the image is a {image.format}; save it as JPEG or PNG'
           )
-        size = image.height, image.width
+        turn = images.orientation(image)
+        size = images.upright_size(image, turn)
         if whole:
           # Pillow lets some cuts pass.
           if not any(
@@ -132,16 +136,36 @@ def _image_size(path: str, whole: bool) -> tuple[int, int]:
           ):
             raise ValueError(png.BROKEN)
           # A JPEG of an eighth shows as well whether all of it is there.
-          image.draft(image.mode, (max(1, size[1] // 8), max(1, size[0] // 8)))
+          width, height = (max(1, side // 8) for side in image.size)
+          image.draft(image.mode, (width, height))
           image.load()
     except (OSError, SyntaxError) as error:
       raise ValueError(png.BROKEN) from error
-  return size
+  return size, turn
 
 
-def _read_labels(path: str, encoding: png.Encoding) -> np.ndarray:
-  with paths.open_file(path) as file:
-    return png.decode_ids(file.read(), encoding)
+def _refuse_unturned(
+  sample: Sample,
+  what: str,
+  found: Sequence[int],
+  size: tuple[int, int],
+  turn: int,
+) -> None:
+  """Raises BadFile where a size fits the image only as its pixels lie."""
+  if turn > 4 and tuple(found) == size[::-1]:
+    raise BadFile(
+      f'{sample.image} has the EXIF tag "Orientation" {turn} and is shown as '
+      f'{_by(size)} pixels, but its {what} has {_by(found)}, without the turn: '
+      f'{images.MEND_TURN}'
+    )
+
+
+def _read_labels(sample: Sample, encoding: png.Encoding) -> np.ndarray:
+  annotated = None
+  if sample.segments is not None:
+    annotated = [segment.id for segment in sample.segments]
+  with paths.open_file(sample.labels) as file:
+    return png.decode_ids(file.read(), encoding, annotated)
 
 
 def _at(path: str, function, *arguments):

@@ -14,6 +14,7 @@ import numpy as np
 from data.reading import paths as paths_lib
 from panoptic import classes as classes_lib
 from panoptic import image_ids as image_ids_lib
+from panoptic import images as images_lib
 from panoptic import maps, png
 
 # The columns of `segments`.
@@ -91,7 +92,13 @@ class SplitIndex:
   result_ids: tuple[image_ids_lib.ImageId, ...] = ()
 
   def __post_init__(self):
-    """Raises ValueError if a video's frames differ in size."""
+    """Raises ValueError if an image is too large, or frames differ in size."""
+    pixels = self.sizes.astype(np.int64).prod(axis=1)
+    for i in np.flatnonzero(pixels > images_lib.MAX_PIXELS)[:1]:
+      try:
+        images_lib.check_size(*self.sizes[i].tolist())
+      except ValueError as error:
+        raise ValueError(f'{self.images.name(i)}: {error}') from None
     if self.sequence is None:
       return
     same = self.sequence[1:] == self.sequence[:-1]

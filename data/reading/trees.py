@@ -2,12 +2,14 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from data.reading import paths, samples
 from panoptic import natural_order
 
 _SPLITS = ('train', 'val')
+_IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 class TwoFolders(NamedTuple):
@@ -84,11 +86,17 @@ def frames(
   Raises:
     FileNotFoundError: If there is no frame, or if one lacks both files.
     PermissionError: If a folder may not be read.
-    ValueError: If two have one number.
+    ValueError: If an image has another ending, or two have one number.
   """
+  names = [
+    name
+    for name in paths.listing(images)
+    if natural_order.is_number(os.path.splitext(name)[0])
+  ]
+  check_endings(images, names, image_ending)
   # One of the two may be missing, which the check of files finds.
-  of_images = _numbers(images, image_ending)
-  of_labels = _numbers(labels, '.png')
+  of_images = _numbers(images, names, image_ending)
+  of_labels = _numbers(labels, paths.listing(labels), '.png')
   stems = {**of_labels, **of_images}
   if not stems:
     raise FileNotFoundError(
@@ -115,14 +123,41 @@ def frames(
   ]
 
 
-def _numbers(folder: str, ending: str) -> dict[int, str]:
+def check_endings(folder: str, names: Iterable[str], ending: str) -> None:
+  """Refuses images that would be the tree's but for their kind of file.
+
+  Args:
+    folder: Where they are.
+    names: In that folder.
+    ending: Of the names of the tree's images, as '_leftImg8bit.png'.
+
+  Raises:
+    ValueError: If there are such; names the first.
+  """
+  names = set(names)
+  tail, _, kind = ending.rpartition('.')
+  others = []
+  for name in sorted(names):
+    stem, other = os.path.splitext(name)
+    is_image = other.lower() in _IMAGE_ENDINGS and stem.endswith(tail)
+    if is_image and f'{stem}.{kind}' not in names:
+      others.append(name)
+  if others:
+    more = f' (and {len(others) - 1} more files there)' if others[1:] else ''
+    raise ValueError(
+      f'{os.path.join(folder, others[0])}{more} must end in {ending}: save it '
+      f'as {kind.upper()} with that ending'
+    )
+
+
+def _numbers(folder: str, names: Iterable[str], ending: str) -> dict[int, str]:
   """The names without the ending, by their numbers; others are left out.
 
   Raises:
     ValueError: If two have one number.
   """
   found: dict[int, str] = {}
-  for name in paths.listing(folder):
+  for name in names:
     stem = name.removesuffix(ending)
     if stem == name or not natural_order.is_number(stem):
       continue

@@ -1,6 +1,7 @@
 """Scoring of panoptic files: golden figures, the command, bad input."""
 
 import json
+import struct
 import subprocess
 import sys
 
@@ -277,7 +278,7 @@ def test_wrong_ids_are_refused(files, which, id_of, sentence):
 def no_decoding(monkeypatch):
   """Fails the test if a PNG is decoded before the input is refused."""
 
-  def decode(path, encoding):
+  def decode(path, encoding, segment_ids):
     raise AssertionError(f'{path} was decoded before all was checked')
 
   monkeypatch.setattr(png, 'read_ids', decode)
@@ -300,12 +301,47 @@ def test_shapes_are_compared_first(files):
 
 
 @pytest.mark.usefixtures('no_decoding')
-@pytest.mark.parametrize('mode', ['L', 'RGBA', 'P', '1', 'I;16'])
-def test_pngs_that_are_not_rgb_are_refused_first(files, mode):
+def test_pngs_of_four_channels_are_refused_first(files):
   paths, _ = files
-  Image.new(mode, (8, 6)).save(paths[3] / '69.png')
+  Image.new('RGBA', (8, 6)).save(paths[3] / '69.png')
   with pytest.raises(ValueError, match='69.png is a PNG of .*8-bit RGB PNG'):
     panoptic_files.score(*paths)
+
+
+@pytest.mark.usefixtures('no_decoding')
+def test_pngs_of_too_many_pixels_are_refused_first(files):
+  paths, _ = files
+  content = bytearray((paths[3] / '69.png').read_bytes())
+  content[16:24] = struct.pack('>II', 13_400, 13_400)
+  (paths[3] / '69.png').write_bytes(content)
+  sentence = '69.png: it has 13400x13400 pixels, and 100,000,000 are the most'
+  with pytest.raises(ValueError, match=sentence):
+    panoptic_files.score(*paths)
+
+
+def test_pngs_of_one_channel_score_as_others(files):
+  paths, pairs = files
+  before = panoptic_files.score(*paths)
+  ids, index = np.unique(pairs[69][1].segment_ids, return_inverse=True)
+  index = index.reshape(6, 8).astype(np.uint8)
+  image = Image.fromarray(index).convert('P')
+  image.putpalette(
+    np.stack([ids, ids >> 8, ids >> 16], -1).astype(np.uint8).tobytes()
+  )
+  image.save(paths[3] / '69.png')
+  assert panoptic_files.score(*paths) == before
+  # And with ids as values.
+  Image.fromarray(index).save(paths[3] / '69.png')
+  with pytest.raises(ValueError, match='69.png: the mask has one channel'):
+    panoptic_files.score(*paths)
+  new_ids = dict(zip(ids.tolist(), range(len(ids)), strict=True))
+
+  def renumber(content):
+    for segment in content['annotations'][69]['segments_info']:
+      segment['id'] = new_ids[segment['id']]
+
+  edit(paths[2], renumber)
+  assert panoptic_files.score(*paths) == before
 
 
 @pytest.mark.usefixtures('no_decoding')

@@ -9,6 +9,7 @@ import pytest
 import trees
 
 from data import check, prepare
+from data.datasets import kitti_step
 
 _CITY = 'gtFine/train/aachen/aachen_000000_000010_gtFine_instanceIds.png'
 _TREES = {
@@ -63,7 +64,51 @@ _TREES = {
     corrupt.pixels(
       'panoptic_maps/train/0000/000000.png', np.full([24, 80, 3], 19, np.uint8)
     ),
-    '000000.png: the class 19 in R is not 0 to 18 or 255',
+    '000000.png: the class 19 in R is not 0 to 18 or 255: if it is void, write '
+    '255 there',
+  ),
+  'kitti: images are JPEG': (
+    'kitti_step',
+    lambda root: [
+      corrupt.rename(path, path.with_suffix('.jpg'))(root)
+      for path in (root / 'images/train/0001').iterdir()
+    ],
+    '0001/000000.jpg .and 2 more files there. must end in .png: save it as PNG',
+  ),
+  'kitti: one image is JPEG': (
+    'kitti_step',
+    corrupt.rename(
+      'images/train/0001/000001.png', 'images/train/0001/000001.JPG'
+    ),
+    '0001/000001.JPG must end in .png: save it as PNG',
+  ),
+  'kitti: a number twice': (
+    'kitti_step',
+    lambda root: shutil.copy(
+      root / 'images/train/0001/000001.png', root / 'images/train/0001/1.png'
+    ),
+    'train/0001, 000001 and 1, have one number: rename or remove',
+  ),
+  'cityscapes: an image is JPEG': (
+    'cityscapes',
+    lambda root: [
+      path.rename(path.with_suffix('.jpg'))
+      for path in (root / 'leftImg8bit/train/aachen').iterdir()
+    ],
+    'aachen_000000_000010_leftImg8bit.jpg must end in _leftImg8bit.png: save',
+  ),
+  'davis: images are PNG': (
+    'davis',
+    lambda root: [
+      path.rename(path.with_suffix('.png'))
+      for path in (root / 'JPEGImages/480p/bear').iterdir()
+    ],
+    'bear/00000.png .and 3 more files there. must end in .jpg: save it as JPG',
+  ),
+  'davis: another file': (
+    'davis',
+    corrupt.write('JPEGImages/480p/bear/\u00b2.jpg', b''),
+    'bear/\u00b2.jpg is no frame <number>.jpg: remove it',
   ),
   'kitti: a frame of another size': (
     'kitti_step',
@@ -131,3 +176,13 @@ def test_official_trees(tmp_path, name):
   assert not written.exists() or all(
     entry.startswith('.pix2seq_d-checked') for entry in os.listdir(written)
   )
+
+
+@pytest.mark.parametrize('name', ['²', '١', '1²'])
+def test_other_digits_are_no_numbers(tmp_path, name):
+  trees.kitti_step(tmp_path)
+  for part in ('images', 'panoptic_maps'):
+    folder = tmp_path / part / 'train/0001'
+    shutil.copy(folder / '000001.png', folder / f'{name}.png')
+  found = kitti_step.list_split(str(tmp_path), 'train').samples
+  assert [s.frame for s in found if s.sequence == '0001'] == [0, 1, 2]

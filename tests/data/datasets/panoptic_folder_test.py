@@ -29,7 +29,7 @@ def _segments(content):
 
 
 def _wide(image):
-  return Image.fromarray(np.zeros([24, 40], np.uint16))
+  return Image.fromarray(np.full([24, 40], 40000, np.uint16))
 
 
 _COCO = {
@@ -54,7 +54,10 @@ _COCO = {
     corrupt.save(LABELS, lambda p: p, 'jpeg'),
     f'{LABELS}: the labels are a JPEG.*save them as PNG',
   ),
-  '16-bit PNG': (corrupt.save(LABELS, _wide), f'{LABELS}: .*bit depth.*save'),
+  '16-bit PNG': (
+    corrupt.save(LABELS, _wide),
+    f'{LABELS}: the mask has one channel .*gray value 40000 is .*: save',
+  ),
   'PNG id not in JSON': (
     _edit(lambda c: _segments(c).pop(1)),
     f'{LABELS}: segment 8 is in the PNG but not in the annotation.*add it',

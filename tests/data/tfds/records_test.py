@@ -161,6 +161,12 @@ def test_videos_make_clips_and_streams(tmp_path, name, module):
 def test_own_videos_are_prepared(tmp_path):
   for split in ('train2017', 'val2017'):
     trees.coco(tmp_path / 'mine', split, count=6, videos=True)
+    # One as a camera keeps it, whose size in the index is that of the others.
+    photo = tmp_path / 'mine' / split / 'v0/00001.jpg'
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(photo) as image:
+      image.transpose(Image.Transpose.ROTATE_90).save(photo, exif=exif)
   prepare.prepare('panoptic_folder', str(tmp_path / 'mine'), str(tmp_path))
   folder = trees.opened(tmp_path / 'mine', 'val2017')
   made = _open('panoptic_folder', tmp_path, 'val2017')

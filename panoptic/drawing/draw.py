@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from panoptic import classes as classes_lib
-from panoptic import labels, maps
+from panoptic import maps
+from panoptic.drawing import labels
 
 VOID = (40, 40, 40)
 # A side of an enlarged picture is at most so many times `min_side`.

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from panoptic import classes as classes_lib
-from panoptic import draw, maps
+from panoptic import maps
+from panoptic.drawing import draw
 
 _CLASSES = classes_lib.ClassTable(
   [

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from panoptic import classes as classes_lib
-from panoptic import draw, maps
+from panoptic import maps
+from panoptic.drawing import draw
 
 _MOST_ENTRIES = 60
 _MARGIN = 4  # Pixels around texts.

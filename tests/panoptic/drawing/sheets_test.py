@@ -3,7 +3,8 @@
 import numpy as np
 
 from panoptic import classes as classes_lib
-from panoptic import draw, maps, sheets
+from panoptic import maps
+from panoptic.drawing import draw, sheets
 
 _CLASSES = classes_lib.ClassTable(
   [

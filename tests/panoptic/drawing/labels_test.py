@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from panoptic import labels
+from panoptic.drawing import labels
 
 
 def _written(size, *found):
