@@ -56,7 +56,7 @@ _INPUT = command_line.define_path(
 _OUTPUT = command_line.define_path(
   'output', '', 'For predict and inspect: folder to write.'
 )
-_IMAGE_LIST = flags.DEFINE_string(
+_IMAGE_LIST = command_line.define_path(
   'image_list', '', 'For predict: JSON whose "images" have ids and file names.'
 )
 _OVERWRITE = flags.DEFINE_bool(

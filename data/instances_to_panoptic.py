@@ -181,9 +181,11 @@ def _define_flags() -> None:
   for name, text in (
     ('instances', "A JSON file of COCO's instances."),
     ('dir', 'Root of the data set, for data.dir.'),
-    ('split', 'The folder in there that holds the images.'),
   ):
-    flags.DEFINE_string(name, None, text, required=True)
+    command_line.define_path(name, None, text, required=True)
+  flags.DEFINE_string(
+    'split', None, 'The folder in there that holds the images.', required=True
+  )
 
 
 def _run() -> None:

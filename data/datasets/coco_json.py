@@ -99,8 +99,9 @@ def conversion(instances: str, folder: str, split: str) -> str:
 
 
 def _load(path: str) -> Any:
+  text = paths.read_text(path)
   try:
-    return json.loads(paths.read_text(path))
+    return json.loads(text)
   except ValueError as error:
     raise ValueError(f'{path} is not JSON: {error}') from error
 

@@ -128,7 +128,7 @@ def test_all_flags_that_are_paths_are_defined_so():
   root = pathlib.Path(__file__).resolve().parents[2]
   paths = re.compile(
     r"DEFINE_\w+\(\s*'\w*(dir|folder|file|json|input|output|checkpoint|"
-    r"sequences|compiler)'"
+    r"list|instances|sequences|compiler)'"
   )
   for path in root.rglob('*.py'):
     if 'tests' not in path.parts:
