@@ -170,24 +170,20 @@ def _save_config(folder):
   return folder / 'experiment.yaml'
 
 
-@pytest.fixture(scope='module')
-def killed_run(tmp_path_factory):
-  """The folder of a run that was killed at step 5; tests copy it."""
-  folder = tmp_path_factory.mktemp('killed')
-  config_file, cut = _save_config(folder), folder / 'cut'
-  _finish(_start(cut, config_file, '--mode=train', kill_at=5), killed=True)
-  assert (cut / 'ckpt-2.index').exists()
-  assert not (cut / 'ckpt-6.index').exists()
-  return cut
-
-
 @pytest.mark.slow
-def test_killed_run_ends_with_the_same_bits_as_a_whole_one(
-  tmp_path, killed_run
-):
-  config_file = _save_config(tmp_path)
+def test_a_killed_run_goes_on_alone_and_by_two_workers(tmp_path):
+  config_file, killed = _save_config(tmp_path), tmp_path / 'killed'
+  _finish(_start(killed, config_file, '--mode=train', kill_at=5), killed=True)
+  assert (killed / 'ckpt-2.index').exists()
+  assert not (killed / 'ckpt-6.index').exists()
+  for copy in ('cut', 'run'):
+    shutil.copytree(killed, tmp_path / copy)
+  _ends_with_the_same_bits_as_a_whole_one(tmp_path, config_file)
+  _two_workers_go_on_and_score_every_scene(tmp_path / 'run', config_file)
+
+
+def _ends_with_the_same_bits_as_a_whole_one(tmp_path, config_file):
   whole, cut = tmp_path / 'whole', tmp_path / 'cut'
-  shutil.copytree(killed_run, cut)
   alone = _start(whole, config_file, '--mode=train')
   scorer = _start(whole, config_file, '--mode=continuous_eval', '--timeout=300')
   text = _finish(_start(cut, config_file, '--mode=train'))
@@ -228,13 +224,8 @@ def _start_workers(folder, config_file):
   ]
 
 
-@pytest.mark.slow
-def test_two_workers_go_on_with_a_run_of_one_and_score_every_scene(
-  tmp_path, killed_run
-):
+def _two_workers_go_on_and_score_every_scene(folder, config_file):
   # `training.restart_test` kills workers.
-  config_file, folder = _save_config(tmp_path), tmp_path / 'run'
-  shutil.copytree(killed_run, folder)
   for worker in _start_workers(folder, config_file):
     assert 'Resumed from' in _finish(worker)
   (line,) = (folder / 'metrics.jsonl').read_text().splitlines()

@@ -1,8 +1,9 @@
 """Writes the results of evaluations into the run's folder.
 
 metrics.jsonl             a line an evaluation: {"step": 100, "split": "val",
-                          "evaluation": {...}, "metrics": {...}}, with the
-                          settings that it was made by
+                          "eval_examples": null, "evaluation": {...},
+                          "metrics": {...}}, with the settings that it was made
+                          by
 eval.jsonl                the same for --mode=eval
 runs.jsonl                a line a run of --mode=eval, if there are several
 best/                     the checkpoint with the highest score
@@ -174,8 +175,12 @@ def _settings(values: dict[str, Any]) -> dict[str, Any]:
   Args:
     values: An experiment as nested dictionaries.
   """
-  split = values.get('data', {}).get('eval_split')
-  return {'split': split, 'evaluation': values.get('evaluation', {})}
+  data = values.get('data', {})
+  return {
+    'split': data.get('eval_split'),
+    'eval_examples': data.get('eval_examples'),
+    'evaluation': values.get('evaluation', {}),
+  }
 
 
 def _relevant(line: dict[str, Any]) -> dict[str, Any]:
@@ -183,6 +188,7 @@ def _relevant(line: dict[str, Any]) -> dict[str, Any]:
   fields = loading.flat_values({'evaluation': line['evaluation']})
   return {
     'split': line['split'],
+    'eval_examples': line['eval_examples'],
     **{
       name: value
       for name, value in fields.items()

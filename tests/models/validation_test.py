@@ -23,7 +23,7 @@ def test_models_that_can_be():
     ({'decoder__head_dim': 32}, "decoder's transformer has 16 channels"),
     ({'encoder__resnet__depth': 20}, 'unknown ResNet depth 20'),
     ({'encoder__resnet__variant': 'c5'}, "unknown ResNet variant 'c5'"),
-    ({'parameterization': 'v'}, "unknown parameterization 'v'"),
+    ({'parameterization': 'w'}, "unknown parameterization 'w'"),
     ({'image_size': (30, 32)}, 'multiples of 16'),
   ],
 )

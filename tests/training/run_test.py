@@ -178,6 +178,8 @@ def test_other_evaluations_of_a_finished_run(one_device, tmp_path, capsys):
     'class_and_id',
   ]
   assert not train(evaluation__segments_by='class_and_id')
+  assert train(data__eval_examples=3)
+  assert [line.get('eval_examples') for line in lines()] == [None, None, 3]
   assert (tmp_path / 'experiment.yaml').read_bytes() == stored
   assert (tmp_path / 'best' / 'score.json').read_bytes() == best
 
