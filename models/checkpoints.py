@@ -165,7 +165,6 @@ def load(
   published = published_names.from_paths(named)
   report = load_report.Report(prefix)
   used = set()
-  kept: list[int] | None = None
   for name, variable in named.items():
     averaged, online = _keys(name, published[name])
     candidates = averaged + online if weights == 'ema' else online
@@ -175,9 +174,10 @@ def load(
       continue
     used.add(key)
     theirs, ours = list(shapes[key]), variable.shape.as_list()
+    kept = _extended(model, theirs, ours) if name == _CONV_IN else None
     if theirs == ours:
       report.loaded.append(name)
-    elif name == _CONV_IN and (kept := _extended(model, theirs, ours)):
+    elif kept:
       report.extended.append(name)
     else:
       report.mismatched.append(f'{name} (file {theirs}, model {ours})')
@@ -185,7 +185,7 @@ def load(
     if weights == 'ema' and key in online:
       report.online.append(name)
     value = _read(reader, prefix, key)
-    if name in report.extended:
+    if kept:
       smaller, value = value, np.zeros(ours, value.dtype)
       value[:, :, kept] = smaller
     variable.assign(value)
@@ -271,9 +271,9 @@ def _online_keys(keys: Iterable[str]) -> set[str]:
 def _extended(
   model: tf_keras.Model, theirs: list[int], ours: list[int]
 ) -> list[int] | None:
-  """The input channels of our first kernel that a file's kernel has.
+  """The input channels of our first kernel that a file's smaller one has.
 
-  None if the two differ in anything else.
+  None if it is not smaller, or if the two differ in anything else.
   """
   if [*theirs[:2], *theirs[3:]] != [*ours[:2], *ours[3:]]:
     return None

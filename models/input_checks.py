@@ -42,13 +42,7 @@ def check_bits(
     ValueError: If they are of another size or not floats, or if images are
       missing or of another number.
   """
-  size, channels = list(config.mask_size), 2 * config.bits
-  _check(
-    name,
-    x,
-    [None, *size, channels],
-    f'model.mask_size is {size} and model.bits {config.bits}',
-  )
+  _check_size_of_bits(name, x, config)
   if not tf.as_dtype(x.dtype).is_floating:
     raise ValueError(f'{name} is {_name(x)}, but must be float32')
   if encoded is None and not config.unconditional:
@@ -82,13 +76,7 @@ def check_estimate(config: base.Model, estimate: tf.Tensor | None) -> None:
       'an estimate is given, but this model takes none: '
       'model.self_conditioning is false'
     )
-  size = list(config.mask_size)
-  _check(
-    'estimate',
-    estimate,
-    [None, *size, 2 * config.bits],
-    f'model.mask_size is {size} and model.bits {config.bits}',
-  )
+  _check_size_of_bits('estimate', estimate, config)
 
 
 def check_label_map(config: base.Model, label_map: tf.Tensor) -> None:
@@ -122,6 +110,12 @@ def check_past_masks(config: base.Model, past_masks: tf.Tensor | None) -> None:
       'past_masks are given, but this model takes none: model.past_masks is 0'
     )
   _check_maps('past_masks', past_masks, config, config.past_masks)
+
+
+def _check_size_of_bits(name, x, config) -> None:
+  size, n = list(config.mask_size), config.bits
+  meaning = f'model.mask_size is {size} and model.bits {n}'
+  _check(name, x, [None, *size, 2 * n], meaning)
 
 
 def _check_maps(name, maps, config, count) -> None:

@@ -214,15 +214,11 @@ class Pix2SeqD(tf_keras.Model):
     n, b = self.config.bits, self.config.input_scaling
     encoded, draws = None, config.noise_draws
     if draws > 1:  # The image is encoded once for all of them.
-      dropout = prng.Rng(seeds) if training else None
+      encoded = self._encode_pyramid(
+        pyramid, prng.Rng(seeds) if training else None
+      )
       encoded, label_map, past_masks, seeds = _repeat_rows(
-        (
-          self._encode_pyramid(pyramid, dropout),
-          label_map,
-          past_masks,
-          seeds,
-        ),
-        draws,
+        (encoded, label_map, past_masks, seeds), draws
       )
       numbers = tf.range(layers.batch_size(seeds)) % draws
       seeds = prng.fold_in(seeds, numbers)

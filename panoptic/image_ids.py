@@ -8,6 +8,8 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
+from panoptic import natural_order
+
 ImageId = int | str
 # Beyond, other tools' integers of 64 bits overflow.
 LOWEST, HIGHEST = -(2**62), 2**62
@@ -40,7 +42,7 @@ def from_name(stem: str) -> ImageId:
   Returns:
     The number where the name is one, as 139 for '000000000139'; else the name.
   """
-  if stem.isascii() and stem.isdigit():
+  if natural_order.is_number(stem):
     # 19 digits may exceed 64 bits already.
     digits = stem.lstrip('0') or '0'
     if len(digits) < 19:

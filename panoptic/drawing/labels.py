@@ -23,7 +23,11 @@ class Label(NamedTuple):
 def font(height: int, width: int) -> ImageFont.FreeTypeFont:
   """A font that can be read when the whole picture is looked at."""
   longer, shorter = max(height, width), min(height, width)
-  size = max(12, min(longer // 36, shorter // 12))
+  return font_of_size(max(12, min(longer // 36, shorter // 12)))
+
+
+def font_of_size(size: int) -> ImageFont.FreeTypeFont:
+  """The font of all drawings; `size` in pixels."""
   return ImageFont.load_default(size)  # type: ignore[return-value]
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from panoptic import classes as classes_lib
 from panoptic import maps
-from panoptic.drawing import draw
+from panoptic.drawing import draw, labels
 
 _MOST_ENTRIES = 60
 _MARGIN = 4  # Pixels around texts.
@@ -67,10 +67,10 @@ def _titles(
 ) -> np.ndarray:
   """A strip `[h, whole, 3]` with a title in the middle of each column."""
   size = max(12, min(whole // 60, width // 8))
-  letters = _font(size)
+  letters = labels.font_of_size(size)
   while size > 8 and max(map(letters.getlength, titles)) > width:
     size -= 1
-    letters = _font(size)
+    letters = labels.font_of_size(size)
   strip, canvas = _strip(whole, size + 2 * _MARGIN)
   for i, title in enumerate(titles):
     middle = i * (width + gap) + width // 2
@@ -83,7 +83,7 @@ def _titles(
 def _legend(entries: Sequence[Entry], width: int) -> np.ndarray:
   """A strip `[h, width, 3]` of coloured squares and names, in lines."""
   size = max(12, width // 80)
-  letters, line = _font(size), size + 2 * _MARGIN
+  letters, line = labels.font_of_size(size), size + 2 * _MARGIN
   x, y = _MARGIN, _MARGIN
   places = []
   for entry in entries:
@@ -101,10 +101,6 @@ def _legend(entries: Sequence[Entry], width: int) -> np.ndarray:
       (x + square, y + size // 2), entry.text, 'black', letters, anchor='lm'
     )
   return np.asarray(strip)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-  return ImageFont.load_default(size)  # type: ignore[return-value]
 
 
 def _strip(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
