@@ -21,8 +21,8 @@ MEND_TURN = (
   'without that tag'
 )
 ORIENTATION = 0x0112  # EXIF's tag; 1 is upright, 5 to 8 swap rows and columns.
-_SHORT = 3  # EXIF's type of 16 bits, which the tag has.
-_TIFF = {b'II*\0': '<', b'MM\0*': '>'}  # The byte orders of EXIF.
+SHORT = 3  # EXIF's type of 16 bits, which the tag has.
+TIFF = {b'II*\0': '<', b'MM\0*': '>'}  # The byte orders of EXIF.
 _TAIL = 2**17  # Bytes at a PNG's end that are searched for EXIF.
 
 _TURNS = {
@@ -82,7 +82,7 @@ def _exif_at_end(file: IO[bytes]) -> bytes:
   file.seek(max(position, end - _TAIL))
   tail = file.read()
   file.seek(position)
-  for start in _TIFF:
+  for start in TIFF:
     _, found, rest = tail.partition(b'eXIf' + start)
     if found:
       return start + rest
@@ -91,7 +91,7 @@ def _exif_at_end(file: IO[bytes]) -> bytes:
 
 def _orientation_in(exif: bytes) -> int:
   """The orientation in EXIF, which starts as TIFF does."""
-  order = _TIFF.get(exif[:4])
+  order = TIFF.get(exif[:4])
   if order is None:
     return 1
   try:
@@ -100,7 +100,7 @@ def _orientation_in(exif: bytes) -> int:
     for i in range(count):
       place = start + 2 + 12 * i
       *entry, value = struct.unpack_from(f'{order}HHIH', exif, place)
-      if entry == [ORIENTATION, _SHORT, 1]:
+      if entry == [ORIENTATION, SHORT, 1]:
         return value if value in _TURNS else 1
   except struct.error:
     pass  # It is cut short.

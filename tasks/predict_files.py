@@ -112,8 +112,9 @@ def _read_list(path: str) -> list[tuple[str, image_ids.ImageId]]:
   """The file names and ids of a JSON's images, in its order."""
   if not files.is_file(path):
     raise FileNotFoundError(f'--image_list={path} does not exist')
+  text = files.read_text(path)
   try:
-    content = json.loads(files.read_bytes(path))
+    content = json.loads(text)
   except ValueError as error:
     raise ValueError(f'{path} is not JSON: {error}') from error
   entries = content.get('images') if isinstance(content, dict) else None

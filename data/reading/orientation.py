@@ -9,8 +9,8 @@ import tensorflow as tf
 from panoptic import images
 
 _EXIF = b'Exif\0\0'
-_ORDERS = ((b'II*\0', True), (b'MM\0*', False))  # Whether little-endian.
-_SHORT = 3  # EXIF's type of 16 bits.
+# How EXIF starts, and whether it is little-endian then.
+_ORDERS = [(start, order == '<') for start, order in images.TIFF.items()]
 
 
 def orientation(content: tf.Tensor) -> tf.Tensor:
@@ -184,7 +184,7 @@ def _entry(exif: tf.Tensor, little_endian: bool) -> tf.Tensor:
   entries = tf.reshape(numbers(start + 2, 6 * count, tf.uint16), [-1, 6])
   is_it = (
     (entries[:, 0] == images.ORIENTATION)
-    & (entries[:, 1] == _SHORT)
+    & (entries[:, 1] == images.SHORT)
     & (entries[:, 2] + entries[:, 3] == 1)
   )
   values = tf.boolean_mask(entries[:, 4], is_it)
