@@ -24,6 +24,9 @@ _ORDER, _AUGMENTATION, _INSTANCE_IDS, _PAST_MASK_DROPOUT, _LOSS = range(
   _PURPOSES
 )
 
+_CORES = os.cpu_count() or 1
+_PREFETCHED = 4  # Batches that wait for a step.
+
 
 def train_dataset(
   dataset: dataset_lib.Dataset,
@@ -240,7 +243,7 @@ def _load_and_map(
 
 
 def _map(
-  dataset: tf.data.Dataset, function: Any, calls: int = tf.data.AUTOTUNE
+  dataset: tf.data.Dataset, function: Any, calls: int = _CORES
 ) -> tf.data.Dataset:
   """Maps without AutoGraph, whose conversion takes longer than the tracing."""
   function = tf.autograph.experimental.do_not_convert(function)
@@ -250,10 +253,12 @@ def _map(
 def _prefetch(batches: tf.data.Dataset, reads: int) -> tf.data.Dataset:
   options = tf.data.Options()
   options.deterministic = True
+  # All that is parallel here has a number. To delete an iterator that is tuned
+  # may take a minute, for which the thread that tunes it sleeps.
+  options.autotune.enabled = False
   if reads > 1:  # A read holds a thread while it waits.
-    threads = reads + (os.cpu_count() or 1)
-    options.threading.private_threadpool_size = threads
-  return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    options.threading.private_threadpool_size = reads + _CORES
+  return batches.prefetch(_PREFETCHED).with_options(options)
 
 
 def _share(

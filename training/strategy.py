@@ -136,7 +136,7 @@ def fill_replicas(config: base.Evaluation, num_replicas: int) -> None:
 def distribute_dataset(
   strategy: tf.distribute.Strategy,
   dataset_fn: Callable[[tf.distribute.InputContext], tf.data.Dataset],
-) -> tf.distribute.DistributedDataset:
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
   """Splits the batches of each worker among its replicas.
 
   Args:
@@ -144,8 +144,9 @@ def distribute_dataset(
     dataset_fn: Makes the batches of one worker.
 
   Returns:
-    A distributed dataset. Replica r of a worker gets the r-th part of a batch,
-    so the examples of a step do not depend on the number of replicas.
+    A distributed dataset; for a single CPU the data set itself. Replica r of a
+    worker gets the r-th part of a batch, so the examples of a step do not
+    depend on the number of replicas.
   """
 
   def replica_batches(context):
@@ -155,6 +156,11 @@ def distribute_dataset(
       return dataset
     rows = tf.nest.flatten(dataset.element_spec)[0].shape[0]
     dataset = dataset.rebatch(rows // replicas, drop_remainder=True)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return dataset.prefetch(replicas)
 
+  devices = strategy.extended.worker_devices
+  if len(devices) == 1 == strategy.num_replicas_in_sync and 'CPU' in devices[0]:
+    # A distributed dataset would copy batches by iterators of its own. They
+    # are tuned by threads, for which their deletion waits up to a minute.
+    return replica_batches(tf.distribute.InputContext())
   return strategy.distribute_datasets_from_function(replica_batches)

@@ -109,7 +109,7 @@ class FakeTask:
         batch['y'] += tf.cast(bad, tf.float32)
       return batch
 
-    return tf.data.Dataset.range(start_step, 2**40).map(examples)
+    return _untuned(tf.data.Dataset.range(start_step, 2**40).map(examples))
 
   def loss(self, model, batch, compile_parts=False):
     *first, last = model.layers
@@ -137,7 +137,7 @@ class FakeTask:
       valid = index < EVAL_EXAMPLES
       return {**_examples(index), 'index': index, 'valid': valid}
 
-    return tf.data.Dataset.range(batches).map(examples)
+    return _untuned(tf.data.Dataset.range(batches).map(examples))
 
   def initial_state(self, rows, seed):
     return {'seed': seed, 'steps': tf.zeros([rows], tf.int32)}
@@ -197,6 +197,13 @@ class _Scorer:
       'error': error,
       'score': scores.pop(0) if scores else -error,
     }
+
+
+def _untuned(batches):
+  """Spares what deletes an iterator the wait for the thread that tunes it."""
+  options = tf.data.Options()
+  options.autotune.enabled = False
+  return batches.with_options(options)
 
 
 def _examples(index):
