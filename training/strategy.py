@@ -158,8 +158,10 @@ def distribute_dataset(
     dataset = dataset.rebatch(rows // replicas, drop_remainder=True)
     return dataset.prefetch(replicas)
 
-  devices = strategy.extended.worker_devices
-  if len(devices) == 1 == strategy.num_replicas_in_sync and 'CPU' in devices[0]:
+  if (
+    isinstance(strategy, tf.distribute.OneDeviceStrategy)
+    and 'CPU' in strategy.extended.worker_devices[0]
+  ):
     # A distributed dataset would copy batches by iterators of its own. They
     # are tuned by threads, for which their deletion waits up to a minute.
     return replica_batches(tf.distribute.InputContext())
