@@ -70,3 +70,25 @@ def test_a_process_that_fails_says_its_last_line(
     with pytest.raises(jobs.Failed) as error:
       jobs.run_main([])
     assert str(error.value) == why
+
+
+def test_a_process_ends_with_the_one_that_started_it(tmp_path, monkeypatch):
+  path = tmp_path / 'main.py'
+  path.write_text(
+    'import pathlib, signal, sys, time\n'
+    'def end(*_):\n'
+    f'  pathlib.Path({str(tmp_path / "saved")!r}).touch()\n'
+    '  sys.exit()\n'
+    'signal.signal(signal.SIGTERM, end)\n'
+    'print("ready", flush=True)\n'
+    'time.sleep(60)\n'
+  )
+
+  def interrupt(*_, **options):
+    raise SystemExit
+
+  monkeypatch.setattr(jobs, '_MAIN', path)
+  monkeypatch.setattr(jobs, 'print', interrupt, raising=False)
+  with pytest.raises(SystemExit):
+    jobs.run_main([])
+  assert (tmp_path / 'saved').exists()
