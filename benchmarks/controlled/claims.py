@@ -118,14 +118,14 @@ _ALL = (
     'steps',
     'PQ rises with the steps and saturates near 20 (DDIM, td = 2)',
     tuple(
-      Variant(f'{steps} steps', evaluate=_ddim(steps, 2), x=steps)
+      Variant(f'steps = {steps}', evaluate=_ddim(steps, 2), x=steps)
       for steps in (1, 2, 5, 10, 20, 40)
     ),
     (
-      _better('20 steps', '5 steps'),
+      _better('steps = 20', 'steps = 5'),
       Contrast(
         'from 5 to 20 steps more is gained than from 20 to 40',
-        {'20 steps': 2.0, '5 steps': -1.0, '40 steps': -1.0},
+        {'steps = 20': 2.0, 'steps = 5': -1.0, 'steps = 40': -1.0},
       ),
     ),
     axis='steps of the sampler',

@@ -72,7 +72,7 @@ def _head(setup: jobs.Setup, seeds: int) -> Iterator[str]:
   yield ''
   yield (
     f'The experiment `{claims_lib.EXPERIMENT}`, {setup.steps:,} steps for '
-    f'every variant, {seeds} seeds'
+    f'every variant, seeds: {seeds}'
     + (f', all with `{setup.override}`' if setup.override else '')
     + f'. {claims_lib.METRIC}: mean and standard deviation over seeds. Written '
     'by `python -m benchmarks.claims`.'

@@ -87,7 +87,7 @@ def line(
 
 def _ticks(low: float, high: float) -> list[float]:
   """Four to nine round numbers around an interval."""
-  rough = max(high - low, 1e-3) / 5
+  rough = max(high - low, 1.0) / 5  # All may be equal.
   unit = 10 ** math.floor(math.log10(rough))
   step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= rough)
   first, last = math.floor(low / step), math.ceil(high / step)

@@ -77,7 +77,7 @@ def test_claims_are_run_and_decided(tmp_path):
   assert (runner.count('train'), runner.count('eval')) == (2 * 3, (2 + 6) * 3)
   row = _row(text, 'weight_p')
   assert row[2:] == ['p = 0.2: 41.0 ± 1.0; p = 0: 21.0 ± 1.0', 'same']
-  assert '20 steps: 57.6 ± 0.1' in _row(text, 'steps')[2]
+  assert 'steps = 20: 57.6 ± 0.1' in _row(text, 'steps')[2]
   assert _row(text, 'steps')[3] == 'same'
   assert '![PQ by steps of the sampler](claims-steps.png)' in text
   plot = np.asarray(Image.open(tmp_path / 'pages' / 'claims-steps.png'))
