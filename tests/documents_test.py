@@ -41,6 +41,8 @@ def test_commands_name_experiments_and_fields_that_exist(name):
   for line in _commands(_TEXTS[name]):
     overrides = re.findall(r'--params_override=["]?([^\s`"]+)', line)
     found = re.findall(r'--experiment=(\w+)', line)
+    if not overrides and not found:
+      continue
     config = loading.load(found[0] if found else 'shapes')
     for override in overrides:
       for field in re.findall(r'(?:^|,)([a-z_]+(?:\.[a-z_0-9]+)+)=', override):

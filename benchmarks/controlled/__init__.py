@@ -1,0 +1,1 @@
+"""Small controlled experiments on what the paper claims."""
