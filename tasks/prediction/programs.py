@@ -20,12 +20,12 @@ class Input(NamedTuple):
   Attributes:
     pixels: uint8 `[h, w, 3]`.
     resized: uint8 `[H, W, 3]`, of the network's size.
-    resized_size: int32 `[2]`, its rows and columns that are image.
+    resized_size: Its rows and columns that are image.
   """
 
   pixels: np.ndarray
   resized: tf.Tensor
-  resized_size: np.ndarray
+  resized_size: Sequence[int]
 
 
 class Row(NamedTuple):
@@ -33,11 +33,12 @@ class Row(NamedTuple):
 
   Attributes:
     image: The image.
-    index: Its number, and `seed`: both decide the noise.
+    number: Its index; it and the seed decide the noise.
+    seed: See there.
   """
 
   image: Input
-  index: int
+  number: int
   seed: int
 
 
@@ -66,7 +67,7 @@ class Programs:
     resized, resized_size = transforms.eval_transform(
       dataset.DecodedExample(pixels), self._config.model.image_size
     )
-    return Input(pixels, resized, resized_size.numpy())
+    return Input(pixels, resized, resized_size.numpy().tolist())
 
   def label_maps(
     self, rows: Sequence[Row], sampler: base.Sampler
@@ -79,15 +80,15 @@ class Programs:
     """
     most = self._config.evaluation.batch_size
     for start in range(0, len(rows), most):
-      part = rows[start : start + most]
+      part = list(rows[start : start + most])
       # The last row again fills batches up to powers of two, so that lists of
       # most lengths find their program.
       size = min(most, 1 << (len(part) - 1).bit_length())
-      filled = [*part, *part[-1:] * (size - len(part))]
+      filled = part + part[-1:] * (size - len(part))
       task, program = self._get(sampler, size)
       found, _ = program(
         tf.stack([row.image.resized for row in filled]),
-        tf.constant([row.index for row in filled], tf.int64),
+        tf.constant([row.number for row in filled], tf.int64),
         task.initial_state(
           size, tf.constant([row.seed for row in filled], tf.int64)
         ),

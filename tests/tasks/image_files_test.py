@@ -104,7 +104,7 @@ def test_images_of_every_form_become_one_array(tmp_path, monkeypatch):
     (None, 'image 7 is of the type NoneType: give a path, an image of'),
     ([[1, 2, 3]], 'image 7 is of the type list: give a path'),
     (b'abc', 'image 7 is of the type bytes: give a path'),
-    (np.zeros([2, 3, 3], np.float32), 'float32 .* 255 . image'),
+    (np.zeros([2, 3, 3], np.float32), r'float32 .* in \[0, 1\] become'),
     (np.zeros([2, 3, 3], np.int64), 'int64 .*: give uint8 in 0..255'),
     (np.zeros([2, 3, 3], bool), 'bool .*: give uint8 in 0..255'),
     (np.zeros([1, 2, 3, 3], np.uint8), 'or a list of such'),

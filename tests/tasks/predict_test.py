@@ -38,7 +38,9 @@ def images(tmp_path):
 
 
 @pytest.mark.slow
-def test_images_of_any_size(images, checkpoint, tmp_path, capsys):
+def test_images_of_any_size(
+  images, checkpoint, tmp_path, capsys, reuse_network
+):
   output = tmp_path / 'output'
   predict.run(tiny.experiment(), str(images), str(output), checkpoint)
   content = json.loads((output / 'panoptic.json').read_text())

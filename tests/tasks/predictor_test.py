@@ -11,7 +11,7 @@ from PIL import Image
 from configs import loading
 from data import registry
 from panoptic import classes, png
-from tasks import class_file, images, predict
+from tasks import class_file, predict
 from tasks import predictor as predictor_lib
 
 
@@ -39,16 +39,6 @@ def _same(one, other):
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
   return _save_run(tiny.experiment(), tmp_path_factory.mktemp('run'))
-
-
-@pytest.fixture
-def reuse_network(monkeypatch):
-  """Networks are not built again, which takes seconds."""
-
-  def build_model(task):
-    return tiny.build(copy=1, past_masks=task.config.model.past_masks)
-
-  monkeypatch.setattr(images.ImageTask, 'build_model', build_model)
 
 
 @pytest.fixture
@@ -180,31 +170,25 @@ def test_the_frames_of_a_clip_are_tracked_as_they_come(
 def test_a_run_gives_experiment_classes_and_weights(
   run, tmp_path, reuse_network
 ):
+  saved = [weight.numpy() for weight in tiny.build(seed=3).weights]
   found = predictor_lib.load(run)
   assert found.config == tiny.experiment()
   own = registry.class_table(found.config.data)
   assert found.classes.categories == own.categories
-  for weight, expected in zip(
-    found.model.weights, tiny.build(seed=3).weights, strict=True
-  ):
+  for weight, expected in zip(found.model.weights, saved, strict=True):
     np.testing.assert_array_equal(weight, expected)
-  for override in (
-    'evaluation.sampler.steps=7,evaluation.min_segment_pixels=3',
-    {'evaluation.sampler.steps': 7, 'evaluation.min_segment_pixels': 3},
-    {'evaluation': {'sampler': {'steps': 7}, 'min_segment_pixels': 3}},
-  ):
-    config = predictor_lib.load(run, params_override=override).config
-    assert config.evaluation.sampler.steps == 7
-    assert config.evaluation.min_segment_pixels == 3
   # The classes, and the experiment, are those of the checkpoint's run.
   table = classes.ClassTable([classes.Category(1, 'apple', True)])
   loading.save(tiny.experiment(), str(tmp_path))
   class_file.save(table, str(tmp_path))
   model = tiny.build(seed=4)
   other = tf.train.Checkpoint(model=model).write(str(tmp_path / 'best/ckpt-1'))
-  found = predictor_lib.load(run, checkpoint=other)
+  first = model.weights[0].numpy()
+  override = {'evaluation.sampler.steps': 7}
+  found = predictor_lib.load(run, other, override)
+  assert found.config.evaluation.sampler.steps == 7
   assert [c.name for c in found.classes.categories] == ['apple']
-  np.testing.assert_array_equal(found.model.weights[0], model.weights[0])
+  np.testing.assert_array_equal(found.model.weights[0], first)
 
 
 def _fails(error_type, sentence, function, *arguments, **options):
