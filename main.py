@@ -13,7 +13,7 @@ from configs import base, loading, run_settings
 from models import checkpoints
 from panoptic import classes, command_line, files
 from tasks import class_file, factory, inspection, predict
-from training import evaluation, log, run, state, validation
+from training import evaluation, log, run, validation
 from training import strategy as strategy_lib
 
 _TRAINING_MODES = ('train', 'train_and_eval')
@@ -112,7 +112,6 @@ def _predict(config: base.Experiment) -> None:
     )
   if path:
     loading.check_same_model(config, os.path.dirname(path))
-  state.prepare(config.training)
   predict.run(
     config,
     _INPUT.value,

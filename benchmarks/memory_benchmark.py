@@ -20,14 +20,17 @@ from absl import app, flags
 from benchmarks import network_steps
 from configs import loading
 from models import pix2seq_d
+from models import precision as precision_lib
 from models.blocks import recompute
-from training import state
 
 _EXPERIMENTS = flags.DEFINE_multi_string(
   'of', ['coco_panoptic'], 'Experiments to measure.'
 )
 _PRECISIONS = flags.DEFINE_multi_enum(
-  'precision', ['float32'], list(state.POLICIES), 'Precisions to measure.'
+  'precision',
+  ['float32'],
+  list(precision_lib.POLICIES),
+  'Precisions to measure.',
 )
 _IMAGES = flags.DEFINE_integer('images', 1, 'Images of a step.', lower_bound=1)
 _RECOMPUTE = flags.DEFINE_multi_enum(
@@ -46,12 +49,13 @@ def measure(name: str, precision: str, images: int, again: bool) -> str:
 
   Args:
     name: Experiment.
-    precision: One of `state.POLICIES`.
+    precision: One of `precision.POLICIES`.
     images: Size of the batch.
     again: `training.recompute`.
   """
   config = loading.load(name)
-  tf_keras.mixed_precision.set_global_policy(state.POLICIES[precision])
+  policy = precision_lib.POLICIES[precision]
+  tf_keras.mixed_precision.set_global_policy(policy)
   model = pix2seq_d.Pix2SeqD(config.model)
   model.build_weights()
   recompute.set_recompute(model, again)

@@ -17,7 +17,6 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
-import tf_keras
 from absl import app, flags
 
 from benchmarks import graph_costs, network_steps, paper
@@ -25,14 +24,14 @@ from benchmarks.tpu import compile as compile_lib
 from benchmarks.tpu import toolchain
 from configs import base, loading
 from models import pix2seq_d
+from models import precision as precision_lib
 from models.blocks import recompute
-from training import state
 
 _EXPERIMENTS = flags.DEFINE_multi_string(
   'of', ['coco_panoptic'], "Experiments to plan, or 'all' of the paper."
 )
 _PRECISIONS = flags.DEFINE_multi_enum(
-  'precision', ['bfloat16'], list(state.POLICIES), 'training.precision.'
+  'precision', ['bfloat16'], list(precision_lib.POLICIES), 'training.precision.'
 )
 _RECOMPUTE = flags.DEFINE_multi_enum(
   'recompute', ['false', 'true'], ['false', 'true'], 'training.recompute.'
@@ -111,18 +110,14 @@ def costs(config: base.Experiment, precision: str, again: bool) -> Costs:
 
   Args:
     config: The experiment.
-    precision: One of `state.POLICIES`.
+    precision: One of `precision.POLICIES`.
     again: Whether blocks are recomputed.
   """
-  before = tf_keras.mixed_precision.global_policy()
-  tf_keras.mixed_precision.set_global_policy(state.POLICIES[precision])
-  try:
+  with precision_lib.scope(precision):
     model = pix2seq_d.Pix2SeqD(config.model)
     model.build_weights()
     recompute.set_recompute(model, again)
     graph = network_steps.gradients(model, 1, config).get_concrete_function()
-  finally:
-    tf_keras.mixed_precision.set_global_policy(before)
   parameters = sum(math.prod(w.shape) for w in model.weights)
   return Costs(
     parameters=parameters,

@@ -25,7 +25,7 @@ from official.modeling import hyperparams
 from benchmarks import graph_costs, network_steps
 from configs import base, shapes  # noqa: F401 (registers the experiment)
 from models import pix2seq_d
-from training import state
+from models import precision as precision_lib
 
 _MODEL_OF = flags.DEFINE_string(
   'model_of',
@@ -119,7 +119,8 @@ def main(argv) -> None:
       f'{precision} peaks: '
       + ', '.join(f'{p} {r / 1e9:.0f} GFLOP/s' for p, r in rates.items())
     )
-    tf_keras.mixed_precision.set_global_policy(state.POLICIES[precision])
+    policy = precision_lib.POLICIES[precision]
+    tf_keras.mixed_precision.set_global_policy(policy)
     model = pix2seq_d.Pix2SeqD(experiment.model)
     model.build_weights()
     size = sum(math.prod(v.shape) for v in model.trainable_variables)

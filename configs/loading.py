@@ -83,7 +83,7 @@ def names() -> List[str]:
 def load(
   name: str,
   config_file: str = '',
-  params_override: str = '',
+  params_override: str | Mapping[str, Any] = '',
   stored: Mapping[str, Any] | None = None,
 ) -> base.Experiment:
   """Returns a registered experiment with its fields overridden.
@@ -92,7 +92,8 @@ def load(
     name: The experiment's registered name; '' for one whose fields are all
       stored.
     config_file: Path of a YAML file with the fields to change, or ''.
-    params_override: Fields to change after that, 'a.b=1,c.d=[1,2]', or ''.
+    params_override: Fields to change after that, 'a.b=1,c.d=[1,2]', or ''. Or
+      a dictionary, {'a.b': 1} or {'a': {'b': 1}}.
     stored: Nested values of fields to change before all these.
 
   Returns:
@@ -113,7 +114,9 @@ def load(
     override(config, dict(stored), FILE)
   if config_file:
     override(config, _read(config_file), config_file)
-  if params_override:
+  if not isinstance(params_override, str):
+    override(config, _nested(params_override), 'params_override')
+  elif params_override:
     try:
       text = params_dict.nested_csv_str_to_json_str(params_override)
       values = yaml.load(text, Loader=_Loader)
@@ -124,6 +127,24 @@ def load(
       ) from None
     override(config, values, '--params_override')
   return config
+
+
+def _nested(values: Mapping[str, Any]) -> Dict[str, Any]:
+  """Fields with dots in their names, as sections in sections."""
+  if not isinstance(values, Mapping):
+    raise ValueError(
+      f'params_override is {values!r}; give a text, "a.b=1", or a dictionary.'
+    )
+  found: Dict[str, Any] = {}
+  for name, value in values.items():
+    *sections, field = str(name).split('.')
+    part: Any = found
+    for section in sections:
+      part = part.setdefault(section, {}) if isinstance(part, dict) else None
+    if not isinstance(part, dict) or field in part:
+      raise ValueError(f'params_override has {name} twice; keep one.')
+    part[field] = _nested(value) if isinstance(value, Mapping) else value
+  return found
 
 
 def override(

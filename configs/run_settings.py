@@ -22,7 +22,7 @@ def choose(
   checkpoint: str,
   model_dir: str,
   config_file: str = '',
-  params_override: str = '',
+  params_override: str | Mapping[str, Any] = '',
   with_evaluation: bool = False,
 ) -> Choice:
   """Loads the experiment by which a stored model is used.

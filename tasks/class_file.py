@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from configs import base
+from data import registry
 from models import checkpoints
 from panoptic import classes as classes_lib
 from panoptic import files
@@ -50,6 +52,24 @@ def of_first_weights(paths: Sequence[str]) -> classes_lib.ClassTable | None:
     if classes is not None:
       return classes
   return None
+
+
+def of_weights(
+  config: base.Experiment, checkpoint: str | None
+) -> classes_lib.ClassTable:
+  """The classes that weights were trained on, as their run's folder says.
+
+  Without a run, as with an imported checkpoint, those of `config.data`.
+
+  Args:
+    config: The experiment.
+    checkpoint: Path of a checkpoint; None for `training.init_checkpoint`.
+  """
+  if checkpoint:
+    classes = of_checkpoint(checkpoint)
+  else:
+    classes = of_first_weights(config.training.init_checkpoint)
+  return classes or registry.class_table(config.data)
 
 
 def load(folder: str) -> classes_lib.ClassTable | None:

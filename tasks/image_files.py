@@ -1,11 +1,14 @@
-"""A user's own images and clips: finding and reading their files."""
+"""A user's own images and clips: finding them, and reading their pixels."""
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from data import streams
 from panoptic import files, images, natural_order
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
@@ -89,17 +92,104 @@ def read_image(path: str) -> np.ndarray:
   """uint8 `[h, w, 3]`, upright; raises ValueError if it cannot be read."""
   try:
     with images.open_image(files.read_bytes(path)) as file:
-      image = images.upright(file)
-      if image.mode.startswith('I'):  # Gray of 16 bits, which Pillow would cut.
-        high = np.right_shift(np.asarray(image), 8)
-        image = Image.fromarray(np.clip(high, 0, 255).astype(np.uint8))
-      return np.asarray(image.convert('RGB'))
+      return _pixels(file)
   except (OSError, SyntaxError) as error:
     raise ValueError(
       f'{path} cannot be read as an image ({error}): remove or replace it'
     ) from error
   except ValueError as error:
     raise ValueError(f'{path}: {error}') from error
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+  """uint8 `[h, w, 3]`, upright, of an open image."""
+  image = images.upright(image)
+  if image.mode.startswith('I'):  # Gray of 16 bits, which Pillow would cut.
+    high = np.right_shift(np.asarray(image), 8)
+    image = Image.fromarray(np.clip(high, 0, 255).astype(np.uint8))
+  return np.asarray(image.convert('RGB'))
+
+
+def as_array(image: Any, name: str) -> np.ndarray:
+  """The pixels of an image in any of the forms in which users have one.
+
+  Args:
+    image: A path, which may be remote; an image of Pillow; or uint8
+      `[h, w, 3]`, RGB.
+    name: What it is called in messages.
+
+  Returns:
+    uint8 `[h, w, 3]`, upright.
+
+  Raises:
+    FileNotFoundError: If there is no such file.
+    ValueError: If it cannot be read, or is of another form.
+  """
+  if isinstance(image, (str, os.PathLike)):
+    path = files.expand_home(os.fspath(image))
+    if files.is_folder(path):
+      raise ValueError(f'{path} is a folder: give the paths of its images')
+    if not files.is_file(path):
+      raise FileNotFoundError(f'there is no image at {path!r}')
+    return read_image(path)
+  if isinstance(image, Image.Image):
+    try:
+      images.check_size(image.height, image.width)
+      return _pixels(image)
+    except (OSError, SyntaxError, ValueError) as error:
+      raise ValueError(f'{name} cannot be read: {error}') from error
+  if not hasattr(image, '__array__'):
+    raise ValueError(
+      f'{name} is of the type {type(image).__name__}: give a path, an image of '
+      'Pillow, or a uint8 array [height, width, 3]'
+    )
+  pixels = np.asarray(image)
+  form = f'{name} is an array {pixels.dtype} {list(pixels.shape)}'
+  if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+    raise ValueError(
+      f'{form}: give one of shape [height, width, 3], RGB, or a list of such'
+    )
+  if pixels.dtype != np.uint8:
+    raise ValueError(
+      f'{form}: give uint8 in 0..255; floats in [0, 1] become that by '
+      '(255 * image).round().astype(np.uint8)'
+    )
+  try:
+    images.check_size(*pixels.shape[:2])
+  except ValueError as error:
+    raise ValueError(f'{name}: {error}') from error
+  return pixels
+
+
+def as_frames(frames: Iterable[Any], most: int = 0) -> Iterator[np.ndarray]:
+  """The pixels of a clip's frames, as they come.
+
+  Args:
+    frames: Images as for `as_array`, in order.
+    most: The number of frames that is allowed; 0: any.
+
+  Yields:
+    uint8 `[h, w, 3]`, all of one size.
+
+  Raises:
+    FileNotFoundError: If there is no such file.
+    ValueError: If there is no frame or one too many, or one is wrong.
+  """
+  size = None
+  for number, frame in enumerate(frames):
+    if most:
+      streams.check_lengths({'of frames': range(number + 1)}, most)
+    pixels = as_array(frame, f'frame {number}')
+    height, width, _ = pixels.shape
+    size = size or (height, width)
+    if (height, width) != size:
+      raise ValueError(
+        f'frame {number} has {height}x{width} pixels, but frame 0 has '
+        f'{size[0]}x{size[1]}: give all frames of a clip one size'
+      )
+    yield pixels
+  if size is None:
+    raise ValueError('the clip has no frames: give one or more')
 
 
 def check(paths: list[str], same_size: bool) -> None:

@@ -193,7 +193,7 @@ class ImageTask:
     Args:
       model: From `build_model`.
       batch: 'image' uint8 `[b, H, W, 3]`, 'index' int64 `[b]`.
-      state: From `initial_state`.
+      state: From `initial_state`; each row may have a seed of its own.
 
     Returns:
       The decoded maps int32 `[b, h, w, 2]`, and the state.
@@ -201,14 +201,14 @@ class ImageTask:
     x_0 = self._sample(model, batch['image'], batch['index'], state['seed'])
     return model.decode(x_0), state
 
-  def batch_of_one(self, image: tf.Tensor, index: tf.Tensor) -> Tensors:
-    """A batch for `predict_label_map` of one image, not of a data set.
+  def batch_of_images(self, images: tf.Tensor, index: tf.Tensor) -> Tensors:
+    """A batch for `predict_label_map` of images that are of no data set.
 
     Args:
-      image: uint8 `[H, W, 3]`.
-      index: int64 scalar; in a clip, the number of the frame.
+      images: uint8 `[b, H, W, 3]`.
+      index: int64 `[b]`; in a clip, the numbers of the frames.
     """
-    return {'image': image[tf.newaxis], 'index': index[tf.newaxis]}
+    return {'image': images, 'index': index}
 
   def new_scorer(self, run: int = 0) -> scorer.Scorer:
     """Returns a scorer; several runs write into folders of their own."""

@@ -3,27 +3,16 @@
 import contextlib
 import os
 import time
-
-import tensorflow as tf
-from PIL import Image
+from collections.abc import Iterator, Sequence
 
 from configs import base
-from data import dataset, registry, streams, transforms
+from data import registry, streams
 from data.reading import spec as spec_lib
-from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
-from panoptic import decode, png, progress, result_files
-from panoptic.drawing import draw
-from tasks import (
-  class_file,
-  factory,
-  image_files,
-  images,
-  predict_files,
-  scorer,
-)
-
-_SIDE = 256  # Pixels: small images are drawn at least this large.
+from panoptic import progress, result_files
+from tasks import image_files, predict_files
+from tasks import predictor as predictor_lib
+from tasks.prediction import result as result_lib
 
 
 def run(
@@ -70,60 +59,31 @@ def run(
     streams.check_lengths({input_path: range(len(paths))}, limit.max_frames)
   image_files.check(paths, same_size=is_clip)
 
-  classes = classes_of(config, checkpoint)
-  task = factory.create(config)
-  model = _load_model(task, checkpoint)
-
-  def predict(image, index, state):
-    batch = task.batch_of_one(image, index)
-    label_map, state = task.predict_label_map(model, batch, state)
-    return label_map[0], state
-
-  step = tf.function(
-    predict, jit_compile=config.training.jit_compile, autograph=False
-  )
-  state = task.initial_state(1, tf.constant(config.evaluation.seed, tf.int64))
+  predictor = predictor_lib.create(config, checkpoint, verbose=False)
+  results = _results(predictor, paths)
   if overwrite:
     predict_files.clear_output(output_dir)
   with contextlib.ExitStack() as stack:
     writers = [
       stack.enter_context(writer)
-      for writer in _start_results(config, classes, output_dir)
+      for writer in _start_results(config, predictor.classes, output_dir)
     ]
     pace = progress.Pace()
     for i, item in enumerate(inputs):
       start = time.monotonic()
-      image = image_files.read_image(item.path)
-      resized, resized_size = transforms.eval_transform(
-        dataset.DecodedExample(image), config.model.image_size
-      )
-      label_map, state = step(resized, tf.constant(i, tf.int64), state)
-      prediction = decode.decode(
-        label_map.numpy(),
-        resized_size.numpy(),
-        image.shape[:2],
-        scorer.rule(config),
-        classes,
-      )
+      result = next(results)
       for writer in writers:
         writer.add(
-          item.image_id, f'{item.name}.png', prediction, item.file_name
+          item.image_id, f'{item.name}.png', result.panoptic_map, item.file_name
         )
-      overlay = draw.overlay(
-        image,
-        prediction,
-        classes,
-        min_side=_SIDE,
-        ids=is_clip,
-        by_id=is_clip,
-        max_instances=config.model.max_instances,
+      result.save_drawing(
+        os.path.join(output_dir, 'overlay', f'{item.name}.png')
       )
-      overlay_path = os.path.join(output_dir, 'overlay', f'{item.name}.png')
-      png.save(overlay_path, Image.fromarray(overlay))
       pace.step()
+      count = len(result.panoptic_map.segments)
       line = (
-        f'{i + 1}/{len(inputs)} {item.path}: {len(prediction.segments)} '
-        f'segments, {time.monotonic() - start:.1f} s'
+        f'{i + 1}/{len(inputs)} {item.path}: {count} segments, '
+        f'{time.monotonic() - start:.1f} s'
       )
       seconds = pace.seconds_a_step()
       if seconds is not None:
@@ -132,32 +92,16 @@ def run(
       print(line, flush=True)
 
 
-def _load_model(
-  task: images.ImageTask, checkpoint: str | None
-) -> pix2seq_d.Pix2SeqD:
-  config = task.config
-  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
-  if not sources:
-    raise FileNotFoundError(
-      'no weights to predict with: give --model_dir or --checkpoint'
-    )
-  model = task.build_model()
-  print(checkpoints.load_all(model, sources, config.evaluation.weights))
-  return model
-
-
-def classes_of(
-  config: base.Experiment, checkpoint: str | None
-) -> classes_lib.ClassTable:
-  """The classes that weights were trained on, as their run's folder says.
-
-  Without a run, as with an imported checkpoint, those of `config.data`.
-  """
-  if checkpoint:
-    classes = class_file.of_checkpoint(checkpoint)
-  else:
-    classes = class_file.of_first_weights(config.training.init_checkpoint)
-  return classes or registry.class_table(config.data)
+def _results(
+  predictor: predictor_lib.Predictor, paths: Sequence[str]
+) -> Iterator[result_lib.Prediction]:
+  """The predictions of images or frames, one at a time."""
+  if predictor.config.task == 'video':
+    return predictor.track(map(image_files.read_image, paths))
+  return (
+    predictor(image_files.read_image(path), index=i)
+    for i, path in enumerate(paths)
+  )
 
 
 def _start_results(

@@ -85,14 +85,14 @@ class VideoTask(images.ImageTask):
     past = tf.concat([past[:, 1:], label_map[:, tf.newaxis]], axis=1)
     return label_map, {**state, 'past_masks': past}
 
-  def batch_of_one(self, image: tf.Tensor, index: tf.Tensor) -> Tensors:
+  def batch_of_images(self, images: tf.Tensor, index: tf.Tensor) -> Tensors:
     """See `ImageTask`; all frames are of one clip, which begins at index 0."""
     return {
-      'image': image[tf.newaxis],
-      'sequence': tf.zeros([1], tf.int64),
-      'frame': index[tf.newaxis],
-      'is_first_frame': index[tf.newaxis] == 0,
-      'valid': tf.ones([1], tf.bool),
+      'image': images,
+      'sequence': tf.zeros_like(index),
+      'frame': index,
+      'is_first_frame': index == 0,
+      'valid': tf.ones_like(index, tf.bool),
     }
 
   def visualize(

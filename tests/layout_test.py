@@ -37,6 +37,7 @@ _WITHOUT_TENSORFLOW = (
   'tasks.scorer',
   'tasks.visualization',
   'tasks.image_files',
+  'tasks.prediction.result',
   'data.folder',
 )
 

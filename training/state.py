@@ -7,13 +7,10 @@ import tensorflow as tf
 import tf_keras
 
 from configs import base
+from models import precision
 from tasks import task as task_lib
 from training import ema
 from training import optimizer as optimizer_lib
-
-# Keras' policies by `training.precision`: the computations change, the weights
-# are float32.
-POLICIES = {'float32': 'float32', 'bfloat16': 'mixed_bfloat16'}
 
 
 @dataclasses.dataclass
@@ -52,7 +49,8 @@ def prepare(config: base.Training) -> None:
   Args:
     config: `seed` decides the weights' initial values.
   """
-  tf_keras.mixed_precision.set_global_policy(POLICIES[config.precision])
+  policy = precision.POLICIES[config.precision]
+  tf_keras.mixed_precision.set_global_policy(policy)
   tf_keras.utils.set_random_seed(config.seed)
 
 

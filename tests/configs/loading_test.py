@@ -51,6 +51,37 @@ def test_wrong_override_is_one_sentence(override, sentence):
   assert '\n' not in str(error.value)
 
 
+def test_overrides_may_be_a_dictionary():
+  for values in (
+    {'training.steps': 9, 'model.mask_size': [16, 32], 'model.prediction': 'x'},
+    {'training': {'steps': 9}, 'model': {'mask_size': (16, 32)}}
+    | {'model.prediction': 'x'},
+  ):
+    config = loading.load('loop_test', params_override=values)
+    assert config.training.steps == 9
+    assert config.model.mask_size == (16, 32)
+    assert config.model.parameterization == 'x'
+
+
+@pytest.mark.parametrize(
+  ('values', 'sentence'),
+  [
+    ({'training.stepz': 1}, "'training.stepz' in params_override; did you"),
+    ({'training.steps.x': 1}, "Unknown field 'training.steps.x'"),
+    ({'training': 3}, 'training is 3; it must be a section of fields'),
+    ({'training': 3, 'training.steps': 3}, 'has training.steps twice'),
+    ({'training.steps': 3, 'training': {'steps': 3}}, 'has training twice'),
+    ({1: 2}, "Unknown field '1'"),
+    (['training.steps=3'], r"params_override is \['training.steps=3'\]; give"),
+    (None, 'params_override is None; give a text'),
+  ],
+)
+def test_wrong_dictionaries_are_one_sentence(values, sentence):
+  with pytest.raises(ValueError, match=sentence) as error:
+    loading.load('loop_test', params_override=values)
+  assert '\n' not in str(error.value)
+
+
 @pytest.mark.parametrize(
   ('text', 'sentence'),
   [

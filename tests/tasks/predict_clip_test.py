@@ -45,7 +45,7 @@ def _config(**changes):
 
 
 @pytest.mark.slow
-def test_a_clip(frames, checkpoint, tmp_path, capsys):
+def test_a_clip(frames, checkpoint, tmp_path, capsys, reuse_network):
   output = tmp_path / 'output'
   predict.run(_config(), str(frames), str(output), checkpoint)
   content = json.loads((output / 'panoptic.json').read_text())

@@ -38,7 +38,9 @@ def images(tmp_path):
 
 
 @pytest.mark.slow
-def test_images_of_any_size(images, checkpoint, tmp_path, capsys):
+def test_images_of_any_size(
+  images, checkpoint, tmp_path, capsys, reuse_network
+):
   output = tmp_path / 'output'
   predict.run(tiny.experiment(), str(images), str(output), checkpoint)
   content = json.loads((output / 'panoptic.json').read_text())
@@ -95,18 +97,18 @@ def test_images_of_any_size(images, checkpoint, tmp_path, capsys):
 def test_a_run_knows_its_classes(tmp_path):
   config = base.Experiment()
   config.data.name = 'coco_panoptic'
-  official = predict.classes_of(config, str(tmp_path / 'run/ckpt-1'))
+  official = class_file.of_weights(config, str(tmp_path / 'run/ckpt-1'))
   assert official.num_classes == 134
   own = classes_lib.ClassTable(
     [classes_lib.Category(7, 'apple', True, (1, 2, 3))]
   )
   class_file.save(own, str(tmp_path / 'run'))
   for checkpoint in ('run/ckpt-1', 'run/best/ckpt-1'):
-    found = predict.classes_of(config, str(tmp_path / checkpoint))
+    found = class_file.of_weights(config, str(tmp_path / checkpoint))
     assert found.categories == own.categories
   tf.train.Checkpoint(step=tf.Variable(0)).save(str(tmp_path / 'run/ckpt'))
   config.training.init_checkpoint = (str(tmp_path / 'run'),)
-  assert predict.classes_of(config, None).categories == own.categories
+  assert class_file.of_weights(config, None).categories == own.categories
 
 
 def _fails(error_type, sentence, *arguments):

@@ -88,8 +88,8 @@ def test_all_loops_are_traced_under_a_tpu_strategy(video, accumulation_steps):
     iter(evaluator._eval_dataset), predictions
   )
   assert tpu_of_cpus.ops_in_clusters(graph)['Conv2D'] > 20
-  batch = task.batch_of_one(
-    tf.zeros([*config.model.image_size, 3]), tf.constant(0, tf.int64)
+  batch = task.batch_of_images(
+    tf.zeros([1, *config.model.image_size, 3]), tf.zeros([1], tf.int64)
   )
   if not video:
     graph = task.show_on_replicas.get_concrete_function(

@@ -1,0 +1,1 @@
+"""What `predictor` is made of: settings, compiled programs and results."""

@@ -1,0 +1,275 @@
+"""A trained model to call on images: the one way in which anything predicts.
+
+  predictor = load('runs/shapes')
+  predictor('cat.jpg').save_drawing('cat_segments.png')
+
+It is among the tasks, which know classes and rules of segments, and not in
+`training`, which it does without.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from configs import base, loading, run_settings
+from models import checkpoints, pix2seq_d, precision
+from panoptic import classes as classes_lib
+from panoptic import decode, files
+from tasks import class_file, factory, image_files, validation
+from tasks.prediction import programs, result, settings
+
+
+def load(
+  run: str | os.PathLike,
+  checkpoint: str | os.PathLike = '',
+  params_override: str | Mapping[str, Any] = '',
+) -> 'Predictor':
+  """Loads the model of a run's folder, with its experiment and classes.
+
+  Args:
+    run: The folder that training wrote, which may be remote.
+    checkpoint: Path or folder of another checkpoint of this model; '' for the
+      newest one of the run.
+    params_override: Fields of the experiment to change, as for `loading.load`:
+      'evaluation.sampler.steps=50', or a dictionary.
+
+  Raises:
+    FileNotFoundError: If the folder has no experiment or no checkpoint.
+    ValueError: If a field is wrong, or the checkpoint of another model.
+  """
+  run, checkpoint = (files.expand_home(os.fspath(p)) for p in (run, checkpoint))
+  if not files.is_file(os.path.join(run, loading.FILE)):
+    near = checkpoints.did_you_mean(run)
+    raise FileNotFoundError(
+      f'{run} has no {loading.FILE}{near}: give the --model_dir of a run'
+    )
+  choice = run_settings.choose('', '', run, params_override=params_override)
+  config = choice.config
+  validation.validate(config)
+  path = checkpoints.find_or_newest(checkpoint, run)
+  if path is None:
+    raise FileNotFoundError(
+      f'{run} has no checkpoint yet: train it further, or give checkpoint, the '
+      'path of another'
+    )
+  loading.check_same_model(config, os.path.dirname(path))
+  print(choice.line, flush=True)
+  return create(config, path)
+
+
+def create(
+  config: base.Experiment, checkpoint: str | None, verbose: bool = True
+) -> 'Predictor':
+  """Builds the model of an experiment, and says which weights it has.
+
+  Args:
+    config: The experiment, which is valid.
+    checkpoint: Path or folder; None for `training.init_checkpoint`.
+    verbose: As for `Predictor`.
+
+  Raises:
+    FileNotFoundError: If there is no checkpoint.
+    ValueError: If it does not fit the model.
+  """
+  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
+  if not sources:
+    raise FileNotFoundError(
+      'no weights to predict with: give --model_dir or --checkpoint'
+    )
+  classes = class_file.of_weights(config, checkpoint)
+  with precision.scope(config.training.precision):
+    model = factory.create(config).build_model()
+  report = checkpoints.load_all(model, sources, config.evaluation.weights)
+  print(report, flush=True)
+  return Predictor(config, classes, model, verbose)
+
+
+class Predictor:
+  """A model that is called on images, or, if it is of videos, tracks in clips.
+
+  An answer is a function of the image, the settings, the seed and the index;
+  not of the images that are predicted with it.
+
+  Attributes:
+    config: The experiment. Calls take from its section `evaluation` what they
+      do not state.
+    classes: The classes.
+    model: The network.
+  """
+
+  def __init__(
+    self,
+    config: base.Experiment,
+    classes: classes_lib.ClassTable,
+    model: pix2seq_d.Pix2SeqD,
+    verbose: bool = True,
+  ):
+    """Compiles nothing yet; see `load` and `create`.
+
+    Args:
+      config: The experiment.
+      classes: The classes of the weights.
+      model: The network, with its weights.
+      verbose: Whether to say in a line when a call compiles.
+    """
+    self.config, self.classes, self.model = config, classes, model
+    self._programs = programs.Programs(config, model, verbose)
+
+  def __call__(
+    self,
+    image: Any,
+    *,
+    steps: int | None = None,
+    td: float | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    samples: int = 1,
+    min_segment_pixels: int | None = None,
+    index: int | Sequence[int] = 0,
+  ) -> Any:
+    """Segments an image, or several in batches of `evaluation.batch_size`.
+
+    The first call compiles, and so do other steps, td or samplers, and longer
+    lists; images of other sizes do not.
+
+    Args:
+      image: A path, which may be remote; an image of Pillow; or uint8
+        `[h, w, 3]`, RGB. Or a list of these.
+      steps: Of the sampler; this and the following: None for the experiment's.
+      td: Asymmetric time interval of the sampler.
+      seed: Of the noise.
+      sampler: 'ddim', or another name of `diffusion.SAMPLERS`.
+      samples: Number of answers to each image. Answer r has the seed
+        `seed + r`, as run r of an evaluation.
+      min_segment_pixels: Smaller segments become void.
+      index: Number of the image, on which the noise depends, too; or, for a
+        list, one of each. `--mode=predict` counts the images of a folder from
+        0: `range(len(images))`.
+
+    Returns:
+      A `result.Prediction`; for several samples a list of them. For a list of
+      images, a list of what each alone gives.
+
+    Raises:
+      FileNotFoundError: If there is no such image.
+      ValueError: If an image or a setting is wrong, or the model is of videos.
+    """
+    if self._is_of_videos:
+      raise ValueError(
+        'this model is of videos: call predictor.track(frames), where a single '
+        'image is a clip of one frame'
+      )
+    chosen = settings.choose(
+      self.config, steps, td, seed, sampler, min_segment_pixels
+    )
+    samples = settings.check_samples(samples)
+    several = isinstance(image, (list, tuple))
+    images = list(image) if several else [image]
+    if not images:
+      raise ValueError('the list of images is empty: give one or more')
+    numbers = settings.indices(index, len(images))
+    inputs = [
+      self._programs.input_of(
+        image_files.as_array(one, f'image {i}' if several else 'the image')
+      )
+      for i, one in enumerate(images)
+    ]
+    rows = [
+      programs.Row(one, number, chosen.seed + r)
+      for one, number in zip(inputs, numbers, strict=True)
+      for r in range(samples)
+    ]
+    label_maps = self._programs.label_maps(rows, chosen.sampler)
+    answers = [
+      self._prediction(row.image, label_map, chosen.rule)
+      for row, label_map in zip(rows, label_maps, strict=True)
+    ]
+    if samples == 1:
+      return answers if several else answers[0]
+    starts = range(0, len(answers), samples)
+    of_images = [answers[i : i + samples] for i in starts]
+    return of_images if several else of_images[0]
+
+  def track(
+    self,
+    frames: Iterable[Any],
+    *,
+    steps: int | None = None,
+    td: float | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    min_segment_pixels: int | None = None,
+  ) -> Iterator[result.Prediction]:
+    """Segments the frames of a clip as they come, and tracks the objects.
+
+    Memory does not grow with the length of an iterator. The clip is not split:
+    `evaluation.video.max_frames` refuses a longer one where
+    `evaluation.video.split` is false.
+
+    Args:
+      frames: Images as for `__call__`, in order and of one size. Those of a
+        list are all read before the first is segmented.
+      steps: As for `__call__`, and so the others. First frames take
+        `evaluation.video.first_frame_steps`, if the experiment has such.
+      td: See there.
+      seed: See there.
+      sampler: See there.
+      min_segment_pixels: See there.
+
+    Returns:
+      A `result.Prediction` for each frame; an id is the same object in all.
+
+    Raises:
+      FileNotFoundError: If there is no such frame.
+      ValueError: If a frame or a setting is wrong, or the model is of images.
+    """
+    if not self._is_of_videos:
+      raise ValueError(
+        'this model is of images, each by itself: call predictor(image), or '
+        'predictor(images) with a list'
+      )
+    if isinstance(frames, (str, os.PathLike, Mapping)) or not hasattr(
+      frames, '__iter__'
+    ):
+      raise ValueError(
+        f'frames are of the type {type(frames).__name__}: give a list or an '
+        'iterator of images, such as their paths in order'
+      )
+    chosen = settings.choose(
+      self.config, steps, td, seed, sampler, min_segment_pixels
+    )
+    if isinstance(frames, Sequence):
+      for _ in image_files.as_frames(frames, self._most_frames):
+        pass
+    return self._track(frames, chosen)
+
+  def _track(self, frames, chosen) -> Iterator[result.Prediction]:
+    pixels = image_files.as_frames(frames, self._most_frames)
+    images = map(self._programs.input_of, pixels)
+    found = self._programs.stream(images, chosen.sampler, chosen.seed)
+    for image, label_map in found:
+      yield self._prediction(image, label_map, chosen.rule)
+
+  @property
+  def _is_of_videos(self) -> bool:
+    return self.config.task == 'video'
+
+  @property
+  def _most_frames(self) -> int:
+    """Of a clip; 0: no limit."""
+    limit = self.config.evaluation.video
+    return 0 if limit.split else limit.max_frames
+
+  def _prediction(
+    self, image: programs.Input, label_map: np.ndarray, rule: decode.Rule
+  ) -> result.Prediction:
+    size = image.pixels.shape[:2]
+    return result.Prediction(
+      image.pixels,
+      decode.decode(label_map, image.resized_size, size, rule, self.classes),
+      self.classes,
+      self.config.model.max_instances,
+      self._is_of_videos,
+    )
