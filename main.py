@@ -5,13 +5,17 @@
 """
 
 import os
+import sys
+from collections.abc import Sequence
+from typing import Any
 
+from panoptic import quiet  # noqa: F401  # isort: skip  Before TensorFlow.
 import tensorflow as tf
 from absl import app, flags
 
-from configs import base, loading, run_settings
+from configs import base, loading, registered, run_settings
 from models import checkpoints
-from panoptic import classes, command_line, files
+from panoptic import classes, command_line, files, spelling
 from tasks import class_file, factory, inspection, predict
 from training import evaluation, log, run, validation
 from training import strategy as strategy_lib
@@ -35,6 +39,21 @@ _CONFIG_FILE = command_line.define_path(
 _PARAMS_OVERRIDE = flags.DEFINE_string(
   'params_override', '', 'Fields to change after that: "a.b=1,c.d=[1,2]".'
 )
+# Of fields that almost every command names.
+_FIELDS = {
+  'data.dir': command_line.define_path(
+    'data_dir',
+    None,
+    'Folder of the data: the field data.dir. It comes after --config_file; '
+    'another value in --params_override is refused.',
+  ),
+  'training.init_checkpoint': command_line.define_paths(
+    'init_checkpoint',
+    'Weights to start a training from, a file or folder each; later ones '
+    'replace earlier ones: the field training.init_checkpoint, as --data_dir '
+    'is data.dir.',
+  ),
+}
 _STRATEGY = flags.DEFINE_enum(
   'strategy', 'one_device', strategy_lib.NAMES, 'Where to compute.'
 )
@@ -86,15 +105,23 @@ def _run() -> None:
 def _load() -> base.Experiment:
   """The experiment of the flags, or of the run that they name."""
   name = _EXPERIMENT.value
-  changes = _CONFIG_FILE.value, _PARAMS_OVERRIDE.value
+  changes: dict[str, Any] = {
+    'config_file': _CONFIG_FILE.value,
+    'params_override': _PARAMS_OVERRIDE.value,
+    'fields': {
+      field: flag.value
+      for field, flag in _FIELDS.items()
+      if flag.value is not None
+    },
+  }
   if _MODE.value not in _USING_MODES:
-    return loading.load(name or run_settings.DEFAULT, *changes)
+    return loading.load(name or run_settings.DEFAULT, **changes)
   choice = run_settings.choose(
     name,
     _CHECKPOINT.value,
     _MODEL_DIR.value,
-    *changes,
     with_evaluation=_MODE.value == 'predict',
+    **changes,
   )
   log.log(choice.line)
   return choice.config
@@ -124,8 +151,15 @@ def _predict(config: base.Experiment) -> None:
 
 def _train_or_evaluate(config: base.Experiment) -> None:
   mode, model_dir = _MODE.value, _MODEL_DIR.value
+  if mode == 'eval' and not model_dir:
+    model_dir = run_settings.folder_of_run(_CHECKPOINT.value)
   if not model_dir:
     raise ValueError(f'--mode={mode} needs --model_dir.')
+  if mode in _TRAINING_MODES and _CHECKPOINT.value:
+    raise ValueError(
+      f'--checkpoint has no meaning for --mode={mode}: --init_checkpoint names '
+      'the weights that a training starts from.'
+    )
   strategy = strategy_lib.create(
     _STRATEGY.value, _TPU.value, _NUM_VIRTUAL_DEVICES.value
   )
@@ -185,10 +219,33 @@ def _classes_of_run(config: base.Experiment) -> classes.ClassTable | None:
   return class_file.of_checkpoint(path)
 
 
+def parse(argv: Sequence[str]) -> list[str]:
+  """Parses the flags; an unknown one that is a field is told how to be set.
+
+  Raises:
+    SystemExit: If a flag is wrong.
+  """
+  try:
+    return flags.FLAGS(argv)
+  except flags.UnrecognizedFlagError as error:
+    name = error.flagname
+    fields = loading.flat(base.Experiment())
+    near = spelling.nearest(name, fields)
+    if near and ('.' in name or name in {f.rpartition('.')[2] for f in near}):
+      sys.exit(
+        f'FATAL: Unknown flag --{name}: fields of the experiment are changed '
+        f'by --params_override={near[0]}=VALUE.'
+      )
+  except flags.Error:
+    pass
+  return app.parse_flags_with_usage(argv)
+
+
 def main(argv) -> None:
   """Runs the mode of the flags."""
   command_line.run(argv, _run, debug=_DEBUG.value)
 
 
 if __name__ == '__main__':
-  app.run(main)
+  __doc__ = f'{__doc__}\n{registered.listing()}\n'
+  app.run(main, flags_parser=parse)

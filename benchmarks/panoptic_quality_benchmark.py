@@ -10,7 +10,6 @@ package is not installed are left out. All must agree on PQ.
 
 import contextlib
 import io
-import os
 import pathlib
 import tempfile
 
@@ -179,7 +178,6 @@ def measure(folder: pathlib.Path, images: int, speckle: float) -> None:
 
 def main(argv) -> None:
   del argv
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   with tempfile.TemporaryDirectory() as folder:
     measure(pathlib.Path(folder), _IMAGES.value, _SPECKLE.value)
 

@@ -19,11 +19,10 @@ from collections.abc import Callable
 import tensorflow as tf
 import tf_keras
 from absl import app, flags
-from official.core import exp_factory
 from official.modeling import hyperparams
 
 from benchmarks import graph_costs, network_steps
-from configs import base, shapes  # noqa: F401 (registers the experiment)
+from configs import base, loading
 from models import pix2seq_d
 from models import precision as precision_lib
 
@@ -106,7 +105,7 @@ def main(argv) -> None:
   del argv
   experiment = base.Experiment()
   if _MODEL_OF.value is not None:
-    experiment = exp_factory.get_exp_config(_MODEL_OF.value)
+    experiment = loading.load(_MODEL_OF.value)
   if _OVERRIDE.value:
     hyperparams.override_params_dict(
       experiment.model, _OVERRIDE.value, is_strict=True

@@ -5,7 +5,6 @@ name of a renamed field.
 """
 
 import copy
-import difflib
 import functools
 import json
 import operator
@@ -15,20 +14,10 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 import tensorflow as tf
 import yaml
-from official.core import exp_factory
 from official.modeling.hyperparams import params_dict
 
-from configs import (  # noqa: F401  Experiments register themselves.
-  base,
-  cityscapes,
-  coco,
-  davis,
-  kitti_step,
-  moving_shapes,
-  shapes,
-  type_checks,
-)
-from panoptic import files
+from configs import base, registered, type_checks
+from panoptic import files, spelling
 
 FILE = 'experiment.yaml'
 
@@ -67,17 +56,7 @@ _UNREADABLE = (
   *(RecursionError, OverflowError),
 )
 
-# By name; the factory has no public list of them.
-_REGISTERED = exp_factory._REGISTERED_CONFIGS
-
-
-def names() -> List[str]:
-  """The registered experiments of this project, sorted."""
-  return sorted(
-    name
-    for name, factory in _REGISTERED.items()
-    if factory.__module__.startswith('configs.')
-  )
+names = registered.names
 
 
 def load(
@@ -85,6 +64,7 @@ def load(
   config_file: str = '',
   params_override: str | Mapping[str, Any] = '',
   stored: Mapping[str, Any] | None = None,
+  fields: Mapping[str, Any] | None = None,
 ) -> base.Experiment:
   """Returns a registered experiment with its fields overridden.
 
@@ -95,27 +75,26 @@ def load(
     params_override: Fields to change after that, 'a.b=1,c.d=[1,2]', or ''. Or
       a dictionary, {'a.b': 1} or {'a': {'b': 1}}.
     stored: Nested values of fields to change before all these.
+    fields: Values of fields that have flags of their own, {'data.dir': '/a'}:
+      they change the configuration last.
 
   Returns:
     The experiment. Its fields are known and have their types.
 
   Raises:
-    ValueError: If the name, a field or a type is wrong.
+    ValueError: If the name, a field or a type is wrong, or if one of `fields`
+      is another in `params_override`.
     FileNotFoundError: If there is no such file.
   """
-  try:
-    config = exp_factory.get_exp_config(name) if name else base.Experiment()
-  except LookupError:
-    raise ValueError(
-      f'Unknown experiment {name!r}; the registered ones are: '
-      f'{", ".join(sorted(_REGISTERED))}.'
-    ) from None
+  config = registered.get(name) if name else base.Experiment()
   if stored:
     override(config, dict(stored), FILE)
   if config_file:
     override(config, _read(config_file), config_file)
+  values: Dict[str, Any] = {}
   if not isinstance(params_override, str):
-    override(config, _nested(params_override), 'params_override')
+    values = _nested(params_override)
+    override(config, values, 'params_override')
   elif params_override:
     try:
       text = params_dict.nested_csv_str_to_json_str(params_override)
@@ -126,6 +105,8 @@ def load(
         '"training.steps=100,model.image_size=[64,64]".'
       ) from None
     override(config, values, '--params_override')
+  for field, value in (fields or {}).items():
+    _set_by_flag(config, field, value, is_given=field in flat_names(values))
   return config
 
 
@@ -145,6 +126,23 @@ def _nested(values: Mapping[str, Any]) -> Dict[str, Any]:
       raise ValueError(f'params_override has {name} twice; keep one.')
     part[field] = _nested(value) if isinstance(value, Mapping) else value
   return found
+
+
+def _set_by_flag(
+  config: base.Experiment, field: str, value: Any, is_given: bool
+) -> None:
+  """Sets a field to the value of its flag, unless it was given another."""
+  get = operator.attrgetter(field)
+  before = get(config)
+  nested = value
+  for name in reversed(field.split('.')):
+    nested = {name: nested}
+  override(config, nested, 'a flag')
+  if is_given and get(config) != before:
+    raise ValueError(
+      f'{field} is {before!r} in --params_override and {get(config)!r} by its '
+      'own flag: give it once.'
+    )
 
 
 def override(
@@ -180,8 +178,8 @@ def _override_section(section, values, source, prefix, known) -> None:
     if isinstance(value, dict) and value:
       name, hint = f'{name}.{next(iter(value))}', None
     if hint is None:
-      close = difflib.get_close_matches(name, known, n=1)
-      advice = f'; did you mean {close[0]!r}?' if close else '.'
+      advice = spelling.did_you_mean(name, known)
+      advice = f'; {advice}' if advice else '.'
       if name in known:  # A name with dots in a YAML file.
         advice = ': write it as a field within its sections.'
       raise ValueError(f'Unknown field {name!r} in {source}{advice}')
@@ -210,6 +208,12 @@ def plain(config: base.Experiment) -> Dict[str, Any]:
 def flat(config: base.Experiment) -> Dict[str, Any]:
   """Returns the fields by name, 'training.steps', as YAML would hold them."""
   return dict(_flatten(plain(config)))
+
+
+def flat_names(values: Dict[str, Any]) -> List[str]:
+  """The present names of the fields of nested values: 'training.steps'."""
+  values = _renamed(values, _RENAMED, 'the fields')
+  return [name for name, _ in _flatten(values)]
 
 
 def flat_values(values: Dict[str, Any]) -> Dict[str, Any]:

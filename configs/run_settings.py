@@ -1,5 +1,6 @@
 """The experiment of a stored run: `--experiment` need not be repeated."""
 
+import functools
 import os
 import sys
 from typing import Any, Dict, List, Mapping, NamedTuple
@@ -24,6 +25,7 @@ def choose(
   config_file: str = '',
   params_override: str | Mapping[str, Any] = '',
   with_evaluation: bool = False,
+  fields: Mapping[str, Any] | None = None,
 ) -> Choice:
   """Loads the experiment by which a stored model is used.
 
@@ -39,31 +41,52 @@ def choose(
     params_override: As for `loading.load`.
     with_evaluation: Whether to take the run's evaluation settings although a
       name is given, if the run has the same model.
+    fields: As for `loading.load`.
 
   Raises:
     FileNotFoundError, ValueError: As `loading.load`.
   """
   folder = _folder(checkpoint, model_dir)
-  arguments = config_file, params_override
+  load = functools.partial(
+    loading.load,
+    config_file=config_file,
+    params_override=params_override,
+    fields=fields,
+  )
   if not name and folder is None:
-    config = loading.load(DEFAULT, *arguments)
-    return Choice(config, f'The experiment is {DEFAULT}.')
+    return Choice(load(DEFAULT), f'The experiment is {DEFAULT}.')
   if folder is None:
-    return Choice(loading.load(name, *arguments), f'The experiment is {name}.')
+    return Choice(load(name), f'The experiment is {name}.')
   stored = _read(folder)
   if not name:
-    config = loading.load('', *arguments, stored)
+    config = load('', stored=stored)
     return Choice(config, f'The experiment is the one stored in {folder}.')
-  config = loading.load(name, *arguments)
+  config = load(name)
   line = f'The experiment is {name}.'
   if with_evaluation and _same_model(config, stored):
     part = {'evaluation': stored.get('evaluation', {})}
-    config = loading.load(name, *arguments, part)
+    config = load(name, stored=part)
     line = (
       f'The experiment is {name}, with the evaluation settings stored in '
       f'{folder}.'
     )
   return Choice(config, line)
+
+
+def folder_of_run(checkpoint: str) -> str:
+  """Returns the folder of the run that made a checkpoint, or '' if unknown.
+
+  Args:
+    checkpoint: Prefix or folder of a checkpoint, or ''.
+  """
+  folder = _folder(checkpoint, '')
+  if folder is None:
+    return ''
+  folder = folder.rstrip('/') or folder
+  # The best checkpoint has a copy of the run's experiment beside it.
+  above, name = os.path.split(folder)
+  is_best = name == 'best' and files.is_file(os.path.join(above, loading.FILE))
+  return (above or '.') if is_best else folder
 
 
 def _folder(checkpoint: str, model_dir: str) -> str | None:

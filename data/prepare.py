@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
+from panoptic import quiet  # noqa: F401  # isort: skip  Before TensorFlow.
 from absl import app, flags
 
 from data import folder as folder_lib

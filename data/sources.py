@@ -33,7 +33,8 @@ def open_split(
   """
   if not root:
     raise ValueError(
-      f'data.dir is empty: set it to the folder of {_expected(spec, "or")}'
+      'data.dir is empty: give --data_dir, the folder of '
+      + _expected(spec, 'or')
     )
   if not files.is_remote(root):
     root = os.path.expanduser(root)

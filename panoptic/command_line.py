@@ -5,9 +5,12 @@ import re
 import sys
 from typing import Callable, Sequence
 
-from absl import app, flags
+from absl import app, flags, logging
 
-from panoptic import files
+from panoptic import files, quiet
+
+# So --help lists the flags defined here as those of the program.
+flags.disclaim_key_flags()
 
 # Numbers of the errors of a full disk, a full quota, and a file too large.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -28,6 +31,24 @@ class _PathParser(flags.ArgumentParser):
 
   def flag_type(self):
     return 'path'
+
+
+class _PathsParser(_PathParser):
+  """Parses paths between commas, which may stand in brackets as in YAML."""
+
+  syntactic_help = 'paths between commas; a leading ~ is the home folder'
+
+  def parse(self, argument):
+    if not isinstance(argument, str):  # The default.
+      return argument
+    text = argument.strip()
+    if text.startswith('[') and text.endswith(']'):
+      text = text[1:-1]
+    paths = (path.strip() for path in text.split(','))
+    return [super(_PathsParser, self).parse(path) for path in paths if path]
+
+  def flag_type(self):
+    return 'paths'
 
 
 def define_path(
@@ -51,6 +72,18 @@ def define_path(
   )
 
 
+def define_paths(name: str, help: str, **options) -> flags.FlagHolder:
+  """As `define_path`, for a list of paths; None where it is not given."""
+  return flags.DEFINE(
+    _PathsParser(),
+    name,
+    None,
+    help,
+    serializer=flags.CsvListSerializer(','),
+    **options,
+  )
+
+
 def run(
   argv: Sequence[str],
   command: Callable[[], None],
@@ -58,6 +91,8 @@ def run(
   debug: bool = False,
 ) -> None:
   """Runs a command.
+
+  Of absl's log, warnings are shown, and the rest where --verbosity asks for it.
 
   Args:
     argv: What absl leaves of the command line: the program's name.
@@ -71,6 +106,9 @@ def run(
   """
   if len(argv) > 1:
     raise app.UsageError(f'Not a flag: {argv[1]!r}.')
+  if not flags.FLAGS['verbosity'].present:
+    logging.set_verbosity(logging.WARNING)
+    quiet.hush_absl()
   try:
     command()
   except Exception as error:

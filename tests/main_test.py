@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import program
 import pytest
 import tensorflow as tf
@@ -7,7 +11,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 import main
-from configs import loading
+from configs import loading, registered
 from panoptic import classes
 from tasks import class_file
 
@@ -16,6 +20,26 @@ from tasks import class_file
   ('arguments', 'sentence'),
   [
     (['--experiment=nothing'], 'Unknown experiment'),
+    (['--experiment=shpaes'], 'did you mean .shapes.'),
+    (
+      ['--data_dir=/a', '--params_override=data.dir=/b'],
+      "data.dir is '/b' in --params_override and '/a' by its own flag: give",
+    ),
+    (
+      [
+        *('--experiment=cityscapes_panoptic', '--mode=inspect', '--output=x'),
+        '--data_dir=/nowhere',
+      ],
+      '/nowhere does not exist',
+    ),
+    (
+      ['--mode=eval', '--model_dir=x', '--init_checkpoint=/nowhere/a'],
+      '/nowhere/a',
+    ),
+    (
+      ['--mode=train', '--model_dir=x', '--checkpoint=y'],
+      '--checkpoint has no meaning for --mode=train: --init_checkpoint',
+    ),
     (['--params_override=training.stepz=1'], 'Unknown field'),
     (['--params_override=training.steps=0'], 'training.steps is 0'),
     (['--config_file=nowhere.yaml'], 'no configuration file'),
@@ -62,6 +86,48 @@ def test_wrong_flags_end_with_one_line(arguments, sentence):
   with pytest.raises(SystemExit, match=f'^FATAL: .*{sentence}') as error:
     program.run(*arguments)
   assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('flag', 'sentence'),
+  [
+    ('--training.steps=5', '--params_override=training.steps=VALUE'),
+    ('--training.stepz=5', '--params_override=training.steps=VALUE'),
+    ('--steps=5', '--params_override=training.steps=VALUE'),
+    ('--learning_rate=1', '--params_override=optimizer.learning_rate=VALUE'),
+  ],
+)
+def test_a_field_given_as_a_flag_is_told_how_to_be_set(flag, sentence):
+  with pytest.raises(SystemExit, match='FATAL: Unknown flag') as error:
+    main.parse(['main', flag])
+  assert sentence in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_misspelt_flag_names_the_nearest(capsys):
+  for flag, near in (('expriment', 'experiment'), ('data_dri', 'data_dir')):
+    with pytest.raises(SystemExit):
+      main.parse(['main', f'--{flag}=x'])
+    assert f'Did you mean: {near} ?' in capsys.readouterr().err
+
+
+def test_help_lists_paths_among_the_flags():
+  of_main = flags.FLAGS.get_key_flags_for_module(main)
+  names = {flag.name for flag in of_main}
+  assert {'data_dir', 'init_checkpoint', 'model_dir', 'mode'} <= names
+
+
+@pytest.mark.slow
+def test_help_lists_the_experiments_and_nothing_else_is_said():
+  done = subprocess.run(
+    [sys.executable, main.__file__, '--help'],
+    env={k: v for k, v in os.environ.items() if k != 'TF_CPP_MIN_LOG_LEVEL'},
+    capture_output=True,
+    text=True,
+  )
+  assert done.stderr == ''
+  for name, text in registered.summaries().items():
+    assert f'  {name} ' in done.stdout and text in done.stdout
+  assert '--data_dir' in done.stdout and '--init_checkpoint' in done.stdout
 
 
 def test_a_misspelt_run_names_the_nearest(tmp_path):
@@ -183,6 +249,22 @@ def test_a_damaged_file_ends_with_one_line(tmp_path):
     with pytest.raises(SystemExit, match='FATAL: .*damaged.*data.check') as e:
       main.main(['main'])
   assert '\n' not in str(e.value)
+
+
+def test_a_checkpoint_names_its_run(tmp_path, capsys):
+  for name in ('run', 'run/best'):
+    loading.save(tiny.experiment(), str(tmp_path / name))
+    step = tf.train.Checkpoint(step=tf.Variable(0))
+    step.save(str(tmp_path / name / 'ckpt'))
+  override = '--params_override=model.num_classes=2'  # The next error.
+  for checkpoint in ('run', 'run/ckpt-1', 'run/best', 'run/best/ckpt-1'):
+    for mode in ('eval', 'predict'):
+      arguments = [f'--mode={mode}', f'--checkpoint={tmp_path / checkpoint}']
+      with pytest.raises(SystemExit, match='another model: model.num_classes'):
+        program.run(*arguments, override)
+      assert 'is the one stored in' in capsys.readouterr().out
+  with pytest.raises(SystemExit, match='--mode=eval needs --model_dir'):
+    program.run('--mode=eval', f'--checkpoint={tmp_path}')
 
 
 def test_a_stored_run_needs_no_experiment(tmp_path, capsys):

@@ -12,6 +12,7 @@ from training import evaluator as evaluator_lib
 from training import log, repeated_evaluation, reporting, workers
 from training import state as state_lib
 from training import strategy as strategy_lib
+from training.run_folder import closing
 
 
 def evaluate(
@@ -46,7 +47,7 @@ def evaluate(
     raise FileNotFoundError(
       f'There is no checkpoint in {model_dir!r}'
       f'{checkpoints.did_you_mean(model_dir)}; train first, or give '
-      '--checkpoint or training.init_checkpoint.'
+      '--checkpoint or --init_checkpoint.'
     )
   workers.check_same(
     strategy, task.config, mode='eval', checkpoint=os.path.basename(path or '')
@@ -56,8 +57,13 @@ def evaluate(
   # Data or settings may differ from the run's own: a record of its own.
   evaluation = _Evaluation(task, strategy, model_dir, separate=True)
   if task.config.evaluation.runs == 1:
-    return evaluation.score(path, keep_best=False)
-  return evaluation.score_runs(path, os.path.join(model_dir, 'runs.jsonl'))
+    scores = evaluation.score(path, keep_best=False)
+  else:
+    record = os.path.join(model_dir, 'runs.jsonl')
+    scores = evaluation.score_runs(path, record)
+  if path:
+    closing.log_lines(task.config, strategy, model_dir, checkpoint)
+  return scores
 
 
 def continuous_eval(
@@ -102,7 +108,8 @@ def continuous_eval(
           raise  # Something else was not found.
         log.log(f'{path} was deleted before it was scored.')
     if step >= task.config.training.steps:
-      return
+      break
+  closing.log_lines(task.config, strategy, model_dir)
 
 
 class _Evaluation:
@@ -128,7 +135,7 @@ class _Evaluation:
   def score(self, path: str | None, keep_best: bool = True) -> dict[str, float]:
     """Scores a checkpoint; None: `training.init_checkpoint`."""
     self._restore(path)
-    scores = self._controller.evaluate()
+    scores = self._evaluate()
     self._report(scores, path if keep_best else None)
     return scores
 
@@ -143,7 +150,7 @@ class _Evaluation:
         log.log(f'run {run} is in {record} already.')
         continue
       self._evaluator.run = run
-      done[run] = self._controller.evaluate()
+      done[run] = self._evaluate()
       metric = self._task.metric
       log.log(
         f'run {run + 1}/{config.evaluation.runs} | {metric} '
@@ -156,6 +163,10 @@ class _Evaluation:
     )
     self._report(scores, None)
     return scores
+
+  def _evaluate(self) -> dict[str, float]:
+    with log.without_orbits():
+      return self._controller.evaluate()
 
   def _report(self, scores: dict[str, float], path: str | None) -> None:
     step = int(self._step.numpy())

@@ -1,6 +1,10 @@
 """Lines that say how far a run is."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+
+from absl import logging
+from orbit import controller
 
 from panoptic import progress
 
@@ -10,6 +14,20 @@ duration = progress.duration
 def log(line: str) -> None:
   """Prints a line at once."""
   print(line, flush=True)
+
+
+@contextlib.contextmanager
+def without_orbits() -> Iterator[None]:
+  """Leaves out the lines that Orbit prints, which say the same as ours.
+
+  They go to absl's log alone, where --verbosity=0 shows them.
+  """
+  printing = controller._log  # Orbit has no option for it.
+  controller._log = logging.info
+  try:
+    yield
+  finally:
+    controller._log = printing
 
 
 def training_line(
@@ -31,6 +49,24 @@ def training_line(
     f'gradient {output["gradient_norm"]:.3g} | '
     f'rate {output["learning_rate"]:.3g}'
   )
+
+
+def scores_lines(
+  step: int, metric: str, scores: Mapping[str, float], note: str = ''
+) -> str:
+  """Returns the line of the score that counts, and that of the others.
+
+  Args:
+    step: Number of updates made.
+    metric: Name of the score that counts.
+    scores: All scores by name.
+    note: Follows the first.
+  """
+  others = [
+    f'{name} {value:.6g}' for name, value in scores.items() if name != metric
+  ]
+  line = f'step {step} | {metric} {scores[metric]:.5g}{note}'
+  return f'{line}\n  {", ".join(others)}' if others else line
 
 
 def evaluation_line(

@@ -47,7 +47,7 @@ class PreemptionWatcher:
     signal.signal(signal.SIGTERM, self._old_handler)
 
   def _note(self, *_):
-    logging.info('SIGTERM: the run will end after the current loop of steps.')
+    logging.warning('SIGTERM: the run ends after the current loop of steps.')
     self._received = True
 
   def requested(self) -> bool:

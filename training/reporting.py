@@ -7,6 +7,7 @@ metrics.jsonl             a line an evaluation: {"step": 100, "split": "val",
 eval.jsonl                the same for --mode=eval
 runs.jsonl                a line a run of --mode=eval, if there are several
 best/                     the checkpoint with the highest score
+curves.png                losses and scores of the run
 pictures/<name>-<step>.png, and the same for TensorBoard
 """
 
@@ -22,7 +23,7 @@ from panoptic import files
 from tasks import task as task_lib
 from training import checkpointing, log
 from training import strategy as strategy_lib
-from training.run_folder import json_lines
+from training.run_folder import curves, json_lines
 
 # Settings of an evaluation that leave its scores as they are.
 _IRRELEVANT = tuple(
@@ -91,6 +92,7 @@ class Reporter:
     self._task = task
     self._strategy = strategy
     self._is_chief = strategy_lib.is_chief(strategy)
+    self._model_dir, self._separate = model_dir, separate
     self._metrics_file = (
       os.path.join(model_dir, 'eval.jsonl') if separate else record(model_dir)
     )
@@ -142,7 +144,17 @@ class Reporter:
     note = ' | best so far' if is_best else ''
     if math.isnan(value):
       note = ' | the score is not a number, so it is never the best'
-    log.log(f'step {step} | {self._task.metric} {value:.5g}{note}')
+    log.log(log.scores_lines(step, self._task.metric, scores, note))
+    if not self._separate:
+      self.draw_curves()
+
+  def draw_curves(self) -> None:
+    """Draws the losses and scores of the run so far."""
+    if self._is_chief:
+      names = ('loss', *self._task.loss_names)
+      # Others are counts, whose size is another.
+      losses = [name for name in names if name.startswith('loss')]
+      curves.draw(self._model_dir, losses, record(self._model_dir))
 
   def visualize(self, step: int, model: tf_keras.Model) -> None:
     """Lets the task draw visualizations, and writes them.

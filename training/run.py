@@ -14,7 +14,14 @@ from training import evaluator as evaluator_lib
 from training import state as state_lib
 from training import strategy as strategy_lib
 from training import trainer as trainer_lib
-from training.run_folder import events, json_lines, leftovers, lock
+from training.run_folder import (
+  closing,
+  events,
+  json_lines,
+  leftovers,
+  lock,
+  training_log,
+)
 
 
 def train(
@@ -76,7 +83,9 @@ def train(
       task, strategy, model_dir, state, reporter, watcher, held, evaluate
     )
     try:
-      session.run()
+      with log.without_orbits():
+        session.run()
+      closing.log_lines(config, strategy, model_dir, is_scored=evaluate)
     except preemption.Preempted:
       log.log(
         f'Ended by SIGTERM at step {int(state.step.numpy())}, which is saved; '
@@ -153,6 +162,13 @@ class _Session:
       model_dir, state, strategy, self._config.training.keep_checkpoints
     )
     self._trainer = trainer_lib.Trainer(task, state, strategy)
+    self._training_log = None
+    if held is not None:
+      self._training_log = training_log.TrainingLog(
+        model_dir,
+        (*self._trainer.names, 'learning_rate', 'steps_per_second'),
+        self._start,
+      )
     uses_average = self._config.evaluation.weights == 'ema'
     self._evaluated = state.average if uses_average else state.model
     evaluator = None
@@ -212,20 +228,25 @@ class _Session:
     output = self._trainer.output
     self._controller.summary_manager.write_summaries(output)
     step = self._step()
+    values = dict(output)
+    seconds = values.pop('seconds_per_step')
     if step == self._start + 1:
-      seconds = log.duration(output['seconds_per_step'])
       log.log(
-        f'step {step}/{self._total} | {seconds} with compilation | '
-        f'loss {output["loss"]:.5g}'
+        f'step {step}/{self._total} | {log.duration(seconds)} with compilation '
+        f'| loss {output["loss"]:.5g}'
       )
     else:
+      values['steps_per_second'] = 1.0 / max(seconds, 1e-9)
       log.log(log.training_line(step, self._total, output))
+    if self._training_log is not None:
+      self._training_log.append(step, values)
 
   def _save(self, _) -> None:
     step = self._step()
     every = self._config.training.checkpoint_every
     if step % every == 0 or step == self._total:
       self._saver.save()
+      self._reporter.draw_curves()
 
   def _visualize(self, _) -> None:
     every = self._config.training.visualize_every
@@ -253,6 +274,7 @@ class _Session:
     # A second score of a step, by other settings, is not comparable.
     is_first = step not in self._reporter.evaluated_steps
     checkpoint = self._saver.save() if is_first else None
+    log.log(f'step {step} | evaluating')
     scores = self._controller.evaluate()
     # Before the scores are recorded: if killed in between, it is drawn again.
     self._reporter.visualize(step, self._evaluated)

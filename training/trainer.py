@@ -23,6 +23,7 @@ class Trainer(orbit.StandardTrainer):
   its batch, so the noise is the same on any number of replicas.
 
   Attributes:
+    names: Of the values in `output` that are means over the steps.
     output: Values of the last loop by name: `loss`, its parts, and
       `gradient_norm` before clipping, as means over the steps; `learning_rate`
       of the last step; `seconds_per_step`.
@@ -47,7 +48,7 @@ class Trainer(orbit.StandardTrainer):
     self._strategy = strategy
     self._variables = state.model.trainable_variables
     self.output: dict[str, float] = {}
-    self._names = ('loss', *task.loss_names, 'gradient_norm')
+    self.names = ('loss', *task.loss_names, 'gradient_norm')
     self._micro_batches = self._config.optimizer.accumulation_steps
     self._values = self._compute_values
     # The update, whose kernels are fused already, stays out of XLA.
@@ -60,7 +61,7 @@ class Trainer(orbit.StandardTrainer):
         self._values, jit_compile=True, autograph=False
       )
     with strategy.scope():
-      self._means = tf_keras.metrics.MeanTensor(shape=[len(self._names)])
+      self._means = tf_keras.metrics.MeanTensor(shape=[len(self.names)])
       self._bad_step = tf.Variable(
         tf.constant(-1, tf.int64),
         trainable=False,
@@ -69,7 +70,7 @@ class Trainer(orbit.StandardTrainer):
       self._totals = []
       if self._micro_batches > 1:
         shapes = [variable.shape for variable in self._variables]
-        shapes.append([len(self._names) - 1])
+        shapes.append([len(self.names) - 1])
         self._totals = [_per_replica_zeros(shape) for shape in shapes]
     start_step = int(state.step.numpy())
 
@@ -109,7 +110,7 @@ class Trainer(orbit.StandardTrainer):
     means = self._means.result().numpy()
     seconds = time.monotonic() - self._loop_time
     self.output = {
-      **dict(zip(self._names, means.tolist(), strict=True)),
+      **dict(zip(self.names, means.tolist(), strict=True)),
       'learning_rate': float(self._learning_rate(step - 1)),
       'seconds_per_step': seconds / steps,
     }

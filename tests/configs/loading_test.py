@@ -134,6 +134,48 @@ def test_home_folders_of_paths(tmp_path, monkeypatch):
     loading.load('loop_test', params_override='data.dir=~nobody_x/y')
 
 
+def test_fields_that_have_flags_come_last(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  path = tmp_path / 'change.yaml'
+  path.write_text('data: {dir: /file}\ntraining: {init_checkpoint: [/file]}\n')
+  fields = {'data.dir': '~/flag', 'training.init_checkpoint': ['~/a', '/b']}
+
+  def load(override='', **arguments):
+    arguments = {'fields': fields, **arguments}
+    config = loading.load('loop_test', str(path), override, **arguments)
+    return config.data.dir, config.training.init_checkpoint
+
+  wanted = f'{tmp_path}/flag', (f'{tmp_path}/a', '/b')
+  assert load() == wanted
+  assert load(stored={'data': {'dir': '/stored'}}) == wanted
+  # The same value twice is no clash.
+  assert load(f'data.dir={tmp_path}/flag,training.steps=3') == wanted
+  assert load('training.init_checkpoint=[~/a,/b]') == wanted
+  assert load(fields={'training.init_checkpoint': []})[1] == ()
+  for override in ('data.dir=/other', "data.dir=''"):
+    with pytest.raises(ValueError, match='data.dir is .* in --params_overr'):
+      load(override)
+  with pytest.raises(ValueError, match='init_checkpoint is .* give it once'):
+    load('training.init_checkpoint=[/b]')
+  with pytest.raises(ValueError, match='init_checkpoint is .* a list'):
+    load(fields={'training.init_checkpoint': '/a'})
+
+
+@pytest.mark.parametrize(
+  ('override', 'near'),
+  [
+    ('steps=5', "'training.steps' or 'evaluation.sampler.steps'"),
+    ('training.learning_rate=1', "'optimizer.learning_rate'"),
+    ('model.dim=64', "'model.encoder.dim' or 'model.decoder.dim'"),
+    ('evaluation.td=1', "'evaluation.sampler.td'"),
+  ],
+)
+def test_a_field_of_another_section_is_named(override, near):
+  with pytest.raises(ValueError, match=f'did you mean {near}') as error:
+    loading.load('loop_test', params_override=override)
+  assert '\n' not in str(error.value)
+
+
 def test_unknown_experiment_lists_the_known():
   with pytest.raises(ValueError, match="Unknown experiment 'x'.*loop_test"):
     loading.load('x')

@@ -65,6 +65,28 @@ def test_files_and_overrides_come_last(run, tmp_path):
     assert config.evaluation.sampler.td == 4.0
 
 
+def test_flags_of_fields_apply_to_a_stored_run(run):
+  fields = {'data.dir': '/flag'}
+  for name in ('', 'coco_panoptic_small'):
+    config, _ = _choose(name, run / 'best', fields=fields, with_evaluation=True)
+    assert config.data.dir == '/flag'
+    assert config.evaluation.sampler.steps == 300
+
+
+def test_the_run_of_a_checkpoint(run, tmp_path, monkeypatch):
+  for checkpoint in ('', '/', '/ckpt-5', '/best', '/best/', '/best/ckpt-5'):
+    assert run_settings.folder_of_run(f'{run}{checkpoint}') == str(run)
+  monkeypatch.chdir(run)
+  assert run_settings.folder_of_run('best') == '.'
+  assert run_settings.folder_of_run('best/ckpt-5') == '.'
+  assert run_settings.folder_of_run('ckpt-5') == '.'
+  (run / 'experiment.yaml').unlink()
+  best = str(run / 'best')
+  assert run_settings.folder_of_run(best) == best
+  for checkpoint in ('', str(tmp_path), str(tmp_path / 'a' / 'ckpt-1')):
+    assert run_settings.folder_of_run(checkpoint) == ''
+
+
 def test_of_a_named_experiment_evaluation_alone_is_stored(run):
   config, line = _choose('coco_panoptic_small', model_dir=run)
   assert config.evaluation.sampler.steps != 300

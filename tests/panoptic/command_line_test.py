@@ -5,7 +5,8 @@ import sys
 
 import pytest
 import tensorflow as tf
-from absl import app, flags
+from absl import app, flags, logging
+from absl.testing import flagsaver
 
 from panoptic import command_line
 
@@ -122,6 +123,37 @@ def test_a_path_may_begin_with_the_home_folder(monkeypatch):
     assert values.folder == path
   with pytest.raises(flags.IllegalFlagValueError, match='no such user'):
     values(['program', '--folder=~nobody_x/y'])
+
+
+def test_a_list_of_paths(monkeypatch):
+  monkeypatch.setenv('HOME', '/home/of/me')
+  values = flags.FlagValues()
+  command_line.define_paths('weights', 'Files.', flag_values=values)
+  values(['program'])
+  assert values.weights is None
+  for given, paths in (
+    ('~/a', ['/home/of/me/a']),
+    ('a, ~/b,gs://c', ['a', '/home/of/me/b', 'gs://c']),
+    ('[a,b]', ['a', 'b']),
+    ('', []),
+    ('[]', []),
+  ):
+    values(['program', f'--weights={given}'])
+    assert values.weights == paths
+  with pytest.raises(flags.IllegalFlagValueError, match='no such user'):
+    values(['program', '--weights=a,~nobody_x/y'])
+
+
+def test_absl_shows_warnings_unless_more_is_asked_for():
+  for argument, level in (
+    ('', -1),
+    ('--verbosity=0', 0),
+    ('--verbosity=-2', -2),
+  ):
+    with flagsaver.flagsaver():
+      flags.FLAGS(['program', *([argument] if argument else [])])
+      command_line.run(['program'], lambda: None)
+      assert logging.get_verbosity() == level
 
 
 def test_all_flags_that_are_paths_are_defined_so():

@@ -1,5 +1,6 @@
 import json
 import resource
+import shlex
 import signal
 
 import loop_fakes
@@ -222,9 +223,68 @@ def test_progress_lines(one_device, tmp_path, capsys):
   output = capsys.readouterr().out
   assert 'Started at step 0 from fresh weights.' in output
   assert (tmp_path / 'initialization.txt').read_text() == 'fresh weights.'
-  assert 'step 1/12 |' in output
-  assert 'step 8/12 |' in output
-  assert 'steps/s' in output and 'left' in output and 'loss' in output
+  # A line a log step, and none of Orbit's.
+  progress, closing = output.split('The run has:\n')
+  steps = [line for line in progress.splitlines() if 'step' in line][1:]
+  assert [line.split(' |')[0] for line in steps] == [
+    *('step 1/12', 'step 4/12', 'step 8/12', 'step 12/12')
+  ]
+  assert all('steps/s' in line and 'left' in line for line in steps[1:])
+  paths, commands = closing.split('Next:\n')
+  names = [line.split()[0] for line in paths.splitlines()]
+  assert names == [str(tmp_path / 'curves.png'), str(tmp_path / 'training.csv')]
+  assert [line.split()[2] for line in commands.splitlines()[:2]] == [
+    *('--mode=eval', '--mode=predict')
+  ]
+  assert commands.count(f'--model_dir={tmp_path}') == 2
+
+
+def test_an_evaluated_run_ends_with_its_scores_and_pictures(
+  one_device, tmp_path, capsys
+):
+  folder = tmp_path / 'my run'
+  config = loop_fakes.config(training__steps=2)
+  run.train(loop_fakes.FakeTask(config), one_device, str(folder), evaluate=True)
+  output = capsys.readouterr().out
+  scores, closing = output.split('The run has:\n')
+  assert 'step 2 | evaluating\nstep 2 | score ' in scores
+  assert scores.splitlines()[-1].startswith('  error ')
+  paths, commands = closing.split('Next:\n')
+  for name in ('metrics.jsonl', 'pictures', 'curves.png', 'best'):
+    assert f'  {folder}/{name} ' in paths
+  assert '--mode=eval' not in commands
+  [line] = [line for line in commands.splitlines() if 'predict' in line]
+  assert f'--model_dir={folder}' in shlex.split(line)
+  evaluation.evaluate(
+    loop_fakes.FakeTask(config), one_device, str(folder), str(folder / 'best')
+  )
+  output = capsys.readouterr().out
+  assert f'{folder}/eval.jsonl ' in output and 'eval |' not in output
+  assert f"--checkpoint='{folder}/best'" in output
+
+
+def test_values_of_log_steps_are_kept_once_across_a_resumption(
+  one_device, tmp_path
+):
+  config = loop_fakes.config(training__log_every=2, training__steps=4)
+  run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path))
+  path = tmp_path / 'training.csv'
+  first = path.read_text()
+  names, *lines = first.splitlines()
+  assert names == (
+    'step,loss,squared,absolute,gradient_norm,learning_rate,steps_per_second'
+  )
+  assert [line.split(',')[0] for line in lines] == ['1', '2', '4']
+  assert lines[0].endswith(',') and float(lines[1].split(',')[-1]) > 0
+  # As after a kill past the checkpoint, in the midst of a line.
+  path.write_text(f'{first}6,1,1,1,1,1,1\n8,1,1')
+  config.training.steps = 8
+  run.train(loop_fakes.FakeTask(config), one_device, str(tmp_path))
+  text = path.read_text()
+  assert text.startswith(first)
+  steps = [line.split(',')[0] for line in text.splitlines()[1:]]
+  assert steps == ['1', '2', '4', '5', '6', '8']
+  assert (tmp_path / 'curves.png').exists()
 
 
 def test_what_a_run_starts_from(one_device, tmp_path, capsys):

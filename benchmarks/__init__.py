@@ -1,0 +1,3 @@
+"""Programs that measure."""
+
+from panoptic import quiet  # noqa: F401  Before TensorFlow.
