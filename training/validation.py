@@ -65,6 +65,13 @@ def validate(config: base.Experiment, num_replicas: int = 1) -> None:
     lambda x: x and set(x) <= set(mask_decoder.CONDITIONING),
     ', '.join(map(repr, mask_decoder.CONDITIONING)) + ' or both',
   )
+  if config.evaluation.samples == 1:
+    require(
+      'evaluation.min_segment_score',
+      lambda x: x == 0,
+      '0 with a single answer, which is compared with no other: set, for '
+      'example, evaluation.samples=8 too',
+    )
   if config.task == 'video':
     _check_video(config, require)
   elif config.model.past_masks:
@@ -119,6 +126,11 @@ def _check_video(config: base.Experiment, require: Callable) -> None:
     lambda x: x in (0, len(offsets)),
     f'{len(offsets)}, one for each of data.past_frames = {list(offsets)}, or 0 '
     'for a model that sees each frame alone',
+  )
+  require(
+    'evaluation.samples',
+    lambda x: x == 1,
+    '1 for videos, whose frames go on from one answer',
   )
   if config.evaluation.video.metric == 'j_and_f':
     require(
