@@ -3,7 +3,9 @@
 import contextlib
 import os
 import time
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 from PIL import Image
 
@@ -11,16 +13,19 @@ from configs import base
 from data import dataset, registry, streams, transforms
 from data.reading import spec as spec_lib
 from models import checkpoints, pix2seq_d
+from panoptic import answers, decode, maps, png, progress, result_files
 from panoptic import classes as classes_lib
-from panoptic import decode, png, progress, result_files
 from panoptic.drawing import draw
 from tasks import (
   class_file,
+  completion,
   factory,
+  given_maps,
   image_files,
   images,
   predict_files,
   scorer,
+  videos,
 )
 
 _SIDE = 256  # Pixels: small images are drawn at least this large.
@@ -33,6 +38,8 @@ def run(
   checkpoint: str | None,
   image_list: str = '',
   overwrite: bool = False,
+  given: str = '',
+  first_mask: str = '',
 ) -> None:
   """Segments images one after another, in constant memory.
 
@@ -51,31 +58,53 @@ def run(
       `training.init_checkpoint`.
     image_list: As for `predict_files.find`.
     overwrite: Whether to replace the results that the folder has.
+    given: Folder with maps of images, which are completed; see
+      `given_maps.Folder`.
+    first_mask: Label PNG of a clip's first frame, whose objects are followed;
+      see `videos.follow`.
 
   Raises:
     FileExistsError: If the folder has results.
-    FileNotFoundError: If there is no image or no checkpoint.
+    FileNotFoundError: If there is no image, no checkpoint or no given map.
     NotADirectoryError: If the clip is a file.
-    ValueError: If an image or the checkpoint does not fit, or if a clip has
-      more frames than allowed.
+    ValueError: If an image, the checkpoint or a given map does not fit, or if a
+      clip has more frames than allowed.
   """
   if not output_dir:
     raise ValueError('--mode=predict needs --output, a folder to write')
   is_clip = config.task == 'video'
   inputs = predict_files.find(input_path, is_clip, image_list)
-  predict_files.check_output(output_dir, inputs, overwrite)
+  maps_given = [path for path in (given, first_mask) if path]
+  predict_files.check_output(output_dir, inputs, overwrite, maps_given)
   paths = [item.path for item in inputs]
   limit = config.evaluation.video
   if is_clip and limit.max_frames and not limit.split:
     streams.check_lengths({input_path: range(len(paths))}, limit.max_frames)
+  if given and is_clip:
+    raise ValueError(
+      '--given is for images: give --first_mask, the mask of the first frame, '
+      'for a clip'
+    )
+  if first_mask:
+    videos.check_follows(config)
   image_files.check(paths, same_size=is_clip)
 
   classes = classes_of(config, checkpoint)
+  rule = scorer.rule(config)
+  given_of = given_maps.open_maps(
+    given,
+    first_mask,
+    inputs,
+    config.data.name,
+    config.model.mask_size,
+    rule,
+    classes,
+  )
   task = factory.create(config)
   model = _load_model(task, checkpoint)
 
-  def predict(image, index, state):
-    batch = task.batch_of_one(image, index)
+  def predict(image, index, state, **known):
+    batch = {**task.batch_of_one(image, index), **known}
     label_map, state = task.predict_label_map(model, batch, state)
     return label_map[0], state
 
@@ -97,17 +126,29 @@ def run(
       resized, resized_size = transforms.eval_transform(
         dataset.DecodedExample(image), config.model.image_size
       )
-      label_map, state = step(resized, tf.constant(i, tf.int64), state)
-      prediction = decode.decode(
-        label_map.numpy(),
-        resized_size.numpy(),
-        image.shape[:2],
-        scorer.rule(config),
-        classes,
-      )
+      sizes = resized_size.numpy(), image.shape[:2]
+      known = given_of(item, *sizes)
+      if known and first_mask:  # Of the first frame alone.
+        state = videos.follow(config, state, known.label_map[np.newaxis])
+        answer = answers.Answer(completion.as_answer(known, rule, classes), {})
+      else:
+        label_map, state = step(
+          resized, tf.constant(i, tf.int64), state, **_as_batch(known)
+        )
+        answer = scorer.answer_of(
+          label_map.numpy(),
+          config,
+          _to_segments(known, sizes, rule, classes),
+          known.model_ids if known else (),
+        )
+      prediction, scores = answer
       for writer in writers:
         writer.add(
-          item.image_id, f'{item.name}.png', prediction, item.file_name
+          item.image_id,
+          f'{item.name}.png',
+          prediction,
+          item.file_name,
+          scores,
         )
       overlay = draw.overlay(
         image,
@@ -130,6 +171,34 @@ def run(
         left = progress.duration(seconds * (len(inputs) - i - 1))
         line += f' | {1 / max(seconds, 1e-9):.3g} images/s | {left} left'
       print(line, flush=True)
+
+
+def _as_batch(known: completion.Given | None) -> dict[str, np.ndarray]:
+  """The entries of a batch of one that `predict_label_map` takes."""
+  if known is None:
+    return {}
+  return {
+    'given': known.label_map[np.newaxis],
+    'known': known.known[np.newaxis],
+  }
+
+
+def _to_segments(
+  known: completion.Given | None,
+  sizes: tuple[Sequence[int], Sequence[int]],
+  rule: decode.Rule,
+  classes: classes_lib.ClassTable,
+) -> Callable[[np.ndarray], maps.PanopticMap]:
+  resized_size, original_size = sizes
+
+  def to_segments(label_map):
+    if known is None:
+      return decode.decode(
+        label_map, resized_size, original_size, rule, classes
+      )
+    return completion.complete(label_map, known, resized_size, rule, classes)
+
+  return to_segments
 
 
 def _load_model(
