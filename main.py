@@ -81,6 +81,12 @@ _IMAGE_LIST = command_line.define_path(
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'For predict: replace the results in --output.'
 )
+_GIVEN = command_line.define_path(
+  'given', '', 'For predict: folder of label PNGs to complete, by image name.'
+)
+_FIRST_MASK = command_line.define_path(
+  'first_mask', '', "For predict: label PNG of a clip's first frame."
+)
 _NUM_EXAMPLES = flags.DEFINE_integer(
   'num_examples', 16, 'For inspect: how many to look at.'
 )
@@ -146,6 +152,8 @@ def _predict(config: base.Experiment) -> None:
     path,
     _IMAGE_LIST.value,
     _OVERWRITE.value,
+    _GIVEN.value,
+    _FIRST_MASK.value,
   )
 
 

@@ -314,6 +314,11 @@ class Evaluation(Section):
   # id; for stuff, all pixels of a class.
   segments_by: str = 'id'
   min_segment_pixels: CountOrZero = 0  # Smaller predicted segments become void.
+  # Answers to each image, drawn as one batch: the one is scored that agrees
+  # best with the others. See panoptic/answers.py.
+  samples: Annotated[int, between(1, 1000)] = 1
+  # Segments that the other answers agree less on become void; needs samples.
+  min_segment_score: Share = 0.0
   weights: str = 'ema'  # 'ema' or 'online'.
   seed: Seed = 0  # Of the sampling noise.
   num_visualized: Annotated[int, between(0, 1000)] = 8  # Images or videos.

@@ -26,6 +26,8 @@ _ADDED = (
   'model.decoder.stride',
   'model.self_conditioning',
   'model.normalize_x_t',
+  'evaluation.samples',
+  'evaluation.min_segment_score',
 )
 _DEEPEST = 5  # Sections in sections; a file's may contain themselves.
 

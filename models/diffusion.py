@@ -203,8 +203,13 @@ def infer(
   noise_fn: Callable[[tf.Tensor], tf.Tensor] | None = None,
   trajectory: bool = False,
   self_conditioning: bool = False,
+  given: tf.Tensor | None = None,
+  known: tf.Tensor | None = None,
 ) -> tf.Tensor:
   """Draws x_0 from noise (Algorithm 2).
+
+  What is `known` of x_0 stays: in every step x_t has its noisy version there,
+  and the prediction is replaced by it.
 
   Args:
     predict_x_0: Predicts x_0 `[B, h, w, c]` from x_t and the step's number. It
@@ -217,6 +222,8 @@ def infer(
     trajectory: Whether to return the predictions of all steps (Figure 11).
     self_conditioning: Whether `predict_x_0` takes the prediction of the step
       before, too, clipped to [-b, b]; zeros at first.
+    given: x_0 where it is known, `[B, h, w, c]`; None: nowhere.
+    known: bool `[B, h, w, 1]`, where `given` counts.
 
   Returns:
     The last prediction of x_0, `[B, h, w, c]`; with `trajectory` all
@@ -239,9 +246,14 @@ def infer(
 
   def step(state, i):
     x_t, before = state
+    # Keep what is known, at the noise of t_now.
+    if given is not None:
+      x_t = tf.where(known, add_noise(given, gamma_now[i], noise), x_t)
     # Predict x_0 from x_t.
     estimate = [tf.clip_by_value(before, -b, b)] if self_conditioning else []
     x_pred = predict_x_0(x_t, i, *estimate)
+    if given is not None:
+      x_pred = tf.where(known, given, x_pred)
     x_pred = tf.ensure_shape(x_pred, noise.shape)
     # Estimate x at t_next.
     x_t = sampler_step(

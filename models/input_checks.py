@@ -112,6 +112,46 @@ def check_past_masks(config: base.Model, past_masks: tf.Tensor | None) -> None:
   _check_maps('past_masks', past_masks, config, config.past_masks)
 
 
+def check_given(
+  config: base.Model,
+  given: tf.Tensor | None,
+  known: tf.Tensor | None,
+  noise: tf.Tensor,
+) -> None:
+  """Checks partly known maps `[B, h, w, 2]`, and which part `[B, h, w]` is.
+
+  Args:
+    config: The model.
+    given: The maps, or None.
+    known: The part, or None.
+    noise: Unit noise `[B, h, w, 2 * n]`, which has been checked.
+
+  Raises:
+    ValueError: If one is missing, or if they are of another size, number or
+      type.
+  """
+  if given is None and known is None:
+    return
+  if given is None or known is None:
+    there, lacking = ('given', 'known')[:: 1 if known is None else -1]
+    raise ValueError(
+      f'{there} is there without {lacking}: give the maps and, as booleans, '
+      'which of their pixels are known'
+    )
+  _check_maps('given', given, config, 1)
+  size = list(config.mask_size)
+  _check('known', known, [None, *size], f'model.mask_size is {size}')
+  if tf.as_dtype(known.dtype) != tf.bool:
+    raise ValueError(f'known is {_name(known)}, but must be bool')
+  rows = tf.TensorShape(noise.shape)[0]
+  for name, x in (('given', given), ('known', known)):
+    count = tf.TensorShape(x.shape)[0]
+    if None not in (count, rows) and count != rows:
+      raise ValueError(
+        f'{name} has {count} rows, but noise has {rows}: give as many'
+      )
+
+
 def _check_size_of_bits(name, x, config) -> None:
   size, n = list(config.mask_size), config.bits
   meaning = f'model.mask_size is {size} and model.bits {n}'

@@ -217,7 +217,7 @@ class Pix2SeqD(tf_keras.Model):
       encoded = self._encode_pyramid(
         pyramid, prng.Rng(seeds) if training else None
       )
-      encoded, label_map, past_masks, seeds = _repeat_rows(
+      encoded, label_map, past_masks, seeds = repeat_rows(
         (encoded, label_map, past_masks, seeds), draws
       )
       numbers = tf.range(layers.batch_size(seeds)) % draws
@@ -268,6 +268,8 @@ class Pix2SeqD(tf_keras.Model):
     past_masks: tf.Tensor | None = None,
     noise_fn: Callable[[tf.Tensor], tf.Tensor] | None = None,
     trajectory: bool = False,
+    given: tf.Tensor | None = None,
+    known: tf.Tensor | None = None,
   ) -> tf.Tensor:
     """Panoptic maps of images, as analog bits (Algorithm 2).
 
@@ -279,6 +281,9 @@ class Pix2SeqD(tf_keras.Model):
       noise_fn: Returns unit noise for a step's number; the DDPM samplers need
         it.
       trajectory: Whether to return the predictions of all steps.
+      given: Panoptic maps of which a part is known and kept, int32
+        `[B, h, w, 2]`; None: nothing is.
+      known: That part, bool `[B, h, w]`.
 
     Returns:
       x_0 `[B, h, w, 2 * n]`, or `[steps, B, h, w, 2 * n]`; see `decode`.
@@ -288,6 +293,7 @@ class Pix2SeqD(tf_keras.Model):
     """
     input_checks.check_bits(self.config, 'noise', noise, encoded)
     input_checks.check_past_masks(self.config, past_masks)
+    input_checks.check_given(self.config, given, known, noise)
     t_now, _ = diffusion.sampling_times(sampler.steps, sampler.td)
     gammas = diffusion.gamma(t_now, sampler.schedule)
     batch = layers.batch_size(noise)
@@ -298,14 +304,17 @@ class Pix2SeqD(tf_keras.Model):
       out = denoise(x_t, i, estimate)
       return self.parameterization.x_0(out, x_t, gammas[i])
 
+    n, b = self.config.bits, self.config.input_scaling
     return diffusion.infer(
       predict_x_0,
       noise,
       sampler,
-      self.config.input_scaling,
+      b,
       noise_fn,
       trajectory,
       self.config.self_conditioning,
+      None if given is None else bits.to_analog(given, n, b),
+      None if known is None else known[..., tf.newaxis],
     )
 
   def decode(self, x_0: tf.Tensor) -> tf.Tensor:
@@ -332,8 +341,16 @@ class Pix2SeqD(tf_keras.Model):
     return bits.to_analog(past_masks, c.bits, c.input_scaling)
 
 
-def _repeat_rows(values: Any, count: int) -> Any:
-  """Every row of tensors `count` times, one after the other."""
+def repeat_rows(values: Any, count: int) -> Any:
+  """Repeats every row of tensors, one copy after the other.
+
+  Args:
+    values: Tensors `[B, ...]` and None, in any structure.
+    count: Of copies.
+
+  Returns:
+    The same structure of tensors `[B * count, ...]` and None.
+  """
   return tf.nest.map_structure(
     lambda x: None if x is None else tf.repeat(x, count, 0), values
   )

@@ -57,15 +57,22 @@ def decode(
   label_map = to_original_size(
     label_map, rule.image_size, resized_size, original_size
   )
+  label_map = with_known_classes(label_map, rule, classes)
+  if rule.segments_by == 'class_and_id':
+    label_map = by_class_and_id(label_map, classes, rule.max_instances)
+  return from_label_map(label_map, classes, rule.min_segment_pixels)
+
+
+def with_known_classes(
+  label_map: np.ndarray, rule: Rule, classes: classes_lib.ClassTable
+) -> np.ndarray:
+  """A label map `[h, w, 2]` in the classes of the data set."""
   if rule.num_classes == 1:  # Whatever has an id is of the one class.
     has_id = np.minimum(label_map[..., 1:], 1)
     label_map = np.concatenate([has_id, label_map[..., 1:]], axis=-1)
   # The model may know more classes than the data set; those are void.
   known = label_map[..., :1] < classes.num_classes
-  label_map = np.where(known, label_map, 0)
-  if rule.segments_by == 'class_and_id':
-    label_map = by_class_and_id(label_map, classes, rule.max_instances)
-  return from_label_map(label_map, classes, rule.min_segment_pixels)
+  return np.where(known, label_map, 0)
 
 
 def to_original_size(

@@ -8,6 +8,8 @@
      "images": [{"id", "file_name", "height", "width"}, ...],
      "categories": [{"id", "name", "isthing"}, ...]}
 
+  A segment of several answers also has a "score", in [0, 1].
+
 * `PngResults`: a PNG for each image, whose pixels say all.
 """
 
@@ -36,6 +38,7 @@ class ResultWriter(Protocol):
     file_name: str,
     prediction: maps.PanopticMap,
     image_name: str = '',
+    scores: Mapping[int, float] | None = None,
   ) -> None:
     """Writes one image.
 
@@ -45,6 +48,8 @@ class ResultWriter(Protocol):
         as those of videos have.
       prediction: Its segments.
       image_name: Name of the image's file; '' if it is not known.
+      scores: In [0, 1], of segments by id, where the format has a place for
+        them.
     """
 
   def close(self) -> None:
@@ -85,9 +90,10 @@ class PngResults(ResultWriter):
     file_name: str,
     prediction: maps.PanopticMap,
     image_name: str = '',
+    scores: Mapping[int, float] | None = None,
   ) -> None:
     """Writes one image; see `ResultWriter`."""
-    del image_name
+    del image_name, scores
     name = check_name(file_name, f'image {image_id}')
     path = os.path.join(self._folder, name)
     png.write_ids(path, self._ids_of(prediction), self._encoding)
@@ -139,6 +145,7 @@ class CocoResults(ResultWriter):
     file_name: str,
     prediction: maps.PanopticMap,
     image_name: str = '',
+    scores: Mapping[int, float] | None = None,
   ) -> None:
     """Writes the PNG of one image, and its segments for the JSON.
 
@@ -147,6 +154,7 @@ class CocoResults(ResultWriter):
       file_name: See `ResultWriter`.
       prediction: Its segments; area and bounding box are measured here.
       image_name: For the list of images; '' stands for the PNG's.
+      scores: Of segments by id, which become their "score".
 
     Raises:
       ValueError: If the writer is closed, if an image or a name comes twice, if
@@ -165,6 +173,9 @@ class CocoResults(ResultWriter):
       )
     check_name(file_name, where)
     info = _measure(prediction, self._positions, where)
+    for entry in info:
+      if scores and entry['id'] in scores:
+        entry['score'] = round(float(scores[entry['id']]), 4)
     path = os.path.join(self._folder, file_name)
     png.write_ids(path, prediction.segment_ids, png.COCO)
     annotation = {

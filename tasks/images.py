@@ -178,8 +178,8 @@ class ImageTask:
     """Samples the label maps of a batch; see `Task`.
 
     Returns:
-      'label_map' int32 `[b, h, w, 2]`, with the batch's `row_names`; and the
-      state.
+      'label_map' as `predict_label_map` has it, with the batch's `row_names`;
+      and the state.
     """
     label_map, state = self.predict_label_map(model, batch, state)
     rows = {name: batch[name] for name in self.row_names}
@@ -192,17 +192,39 @@ class ImageTask:
 
     Args:
       model: From `build_model`.
-      batch: 'image' uint8 `[b, H, W, 3]`, 'index' int64 `[b]`.
+      batch: 'image' uint8 `[b, H, W, 3]`, 'index' int64 `[b]`; perhaps 'given'
+        int32 `[b, h, w, 2]` and 'known' bool `[b, h, w]`, see
+        `Pix2SeqD.sample`.
       state: From `initial_state`; each row may have a seed of its own.
 
     Returns:
-      The decoded maps int32 `[b, h, w, 2]`, and the state.
+      The decoded maps int32 `[b, h, w, 2]`, with `evaluation.samples` N above 1
+      `[b, N, h, w, 2]`, N answers to each image; and the state.
     """
-    x_0 = self._sample(model, batch['image'], batch['index'], state['seed'])
+    settings = self.config.evaluation
+    encoded = model.encode(batch['image'])
+    seeds = sampling.row_seeds(state['seed'], batch['index'])
+    given, known = batch.get('given'), batch.get('known')
+    if settings.samples == 1:
+      x_0 = sampling.sample(
+        model, encoded, seeds, settings.sampler, given=given, known=known
+      )
+    else:
+      x_0 = sampling.sample_several(
+        model,
+        encoded,
+        seeds,
+        settings.sampler,
+        settings.samples,
+        given=given,
+        known=known,
+      )
     return model.decode(x_0), state
 
   def batch_of_images(self, images: tf.Tensor, index: tf.Tensor) -> Tensors:
     """A batch for `predict_label_map` of images that are of no data set.
+
+    What is known of its map is added by the caller: 'given' and 'known'.
 
     Args:
       images: uint8 `[b, H, W, 3]`.
@@ -251,21 +273,18 @@ class ImageTask:
   def show_step(self, model, image, index):
     """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""
     seed = tf.constant(self.config.evaluation.seed, tf.int64)
-    x_0 = self._sample(model, image, index, seed, trajectory=True)
+    x_0 = sampling.sample(
+      model,
+      model.encode(image),
+      sampling.row_seeds(seed, index),
+      self.config.evaluation.sampler,
+      trajectory=True,
+    )
     return tf.stack([model.decode(x_0[n - 1]) for n in self._shown_steps()])
 
   def _shown_steps(self) -> list[int]:
     total = self.config.evaluation.sampler.steps
     return [n for n in _TRAJECTORY if n < total] + [total]
-
-  def _sample(self, model, image, index, seed, trajectory=False):
-    return sampling.sample(
-      model,
-      model.encode(image),
-      sampling.row_seeds(seed, index),
-      self.config.evaluation.sampler,
-      trajectory=trajectory,
-    )
 
 
 def _known_classes(label_map: tf.Tensor, config: base.Experiment) -> tf.Tensor:

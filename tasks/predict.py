@@ -3,14 +3,14 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from configs import base
 from data import registry, streams
 from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
-from panoptic import progress, result_files
-from tasks import image_files, predict_files
+from panoptic import maps, progress, result_files
+from tasks import class_file, given_maps, image_files, predict_files, videos
 from tasks import predictor as predictor_lib
 from tasks.prediction import result as result_lib
 
@@ -22,6 +22,8 @@ def run(
   checkpoint: str | None,
   image_list: str = '',
   overwrite: bool = False,
+  given: str = '',
+  first_mask: str = '',
 ) -> None:
   """Segments images one after another, in constant memory.
 
@@ -40,27 +42,42 @@ def run(
       `training.init_checkpoint`.
     image_list: As for `predict_files.find`.
     overwrite: Whether to replace the results that the folder has.
+    given: Folder with maps of images, which are completed; see
+      `given_maps.Folder`.
+    first_mask: Label PNG of a clip's first frame, whose objects are followed;
+      see `videos.follow`.
 
   Raises:
     FileExistsError: If the folder has results.
-    FileNotFoundError: If there is no image or no checkpoint.
+    FileNotFoundError: If there is no image, no checkpoint or no given map.
     NotADirectoryError: If the clip is a file.
-    ValueError: If an image or the checkpoint does not fit, or if a clip has
-      more frames than allowed.
+    ValueError: If an image, the checkpoint or a given map does not fit, or if a
+      clip has more frames than allowed.
   """
   if not output_dir:
     raise ValueError('--mode=predict needs --output, a folder to write')
   is_clip = config.task == 'video'
   inputs = predict_files.find(input_path, is_clip, image_list)
-  predict_files.check_output(output_dir, inputs, overwrite)
+  maps_given = [path for path in (given, first_mask) if path]
+  predict_files.check_output(output_dir, inputs, overwrite, maps_given)
   paths = [item.path for item in inputs]
   limit = config.evaluation.video
   if is_clip and limit.max_frames and not limit.split:
     streams.check_lengths({input_path: range(len(paths))}, limit.max_frames)
+  if given and is_clip:
+    raise ValueError(
+      '--given is for images: give --first_mask, the mask of the first frame, '
+      'for a clip'
+    )
+  if first_mask:
+    videos.check_follows(config)
   image_files.check(paths, same_size=is_clip)
+  given_of = given_maps.open_maps(
+    given, first_mask, inputs, config, class_file.of_weights(config, checkpoint)
+  )
 
   predictor = predictor_lib.create(config, checkpoint, verbose=False)
-  results = _results(predictor, paths)
+  results = _results(predictor, inputs, given_of)
   if overwrite:
     predict_files.clear_output(output_dir)
   with contextlib.ExitStack() as stack:
@@ -74,7 +91,11 @@ def run(
       result = next(results)
       for writer in writers:
         writer.add(
-          item.image_id, f'{item.name}.png', result.panoptic_map, item.file_name
+          item.image_id,
+          f'{item.name}.png',
+          result.panoptic_map,
+          item.file_name,
+          result.scores,
         )
       result.save_drawing(
         os.path.join(output_dir, 'overlay', f'{item.name}.png')
@@ -93,14 +114,17 @@ def run(
 
 
 def _results(
-  predictor: predictor_lib.Predictor, paths: Sequence[str]
+  predictor: predictor_lib.Predictor,
+  inputs: Sequence[predict_files.Input],
+  given_of: Callable[[predict_files.Input], maps.PanopticMap | None],
 ) -> Iterator[result_lib.Prediction]:
   """The predictions of images or frames, one at a time."""
   if predictor.config.task == 'video':
-    return predictor.track(map(image_files.read_image, paths))
+    frames = (image_files.read_image(item.path) for item in inputs)
+    return predictor.track(frames, first_mask=given_of(inputs[0]))
   return (
-    predictor(image_files.read_image(path), index=i)
-    for i, path in enumerate(paths)
+    predictor(image_files.read_image(item.path), index=i, given=given_of(item))
+    for i, item in enumerate(inputs)
   )
 
 

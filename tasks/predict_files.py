@@ -149,7 +149,10 @@ def _entry(entry: Any, where: str) -> tuple[str, image_ids.ImageId]:
 
 
 def check_output(
-  folder: str, inputs: Sequence[Input], overwrite: bool = False
+  folder: str,
+  inputs: Sequence[Input],
+  overwrite: bool = False,
+  given: Sequence[str] = (),
 ) -> None:
   """Refuses a folder that has results, since two would be mixed.
 
@@ -157,10 +160,11 @@ def check_output(
     folder: The output folder, which may not exist.
     inputs: The images.
     overwrite: Whether the results may be replaced.
+    given: Files or folders of maps that are read, too.
 
   Raises:
     FileExistsError: If there are results.
-    ValueError: If `clear_output` would remove an image.
+    ValueError: If `clear_output` would remove an image or a map.
   """
   there = [name for name in _RESULTS if _has_content(folder, name)]
   if there and not overwrite:
@@ -174,6 +178,12 @@ def check_output(
       raise ValueError(
         f'{item.path} is an image of --input, and --overwrite would remove it: '
         'choose another --output'
+      )
+  for path in given:
+    if os.path.join(_absolute(path), '').startswith(tuple(starts)):
+      raise ValueError(
+        f'{path} is given, and --overwrite would remove it: choose another '
+        '--output'
       )
 
 

@@ -11,14 +11,20 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from configs import base, loading, run_settings
 from models import checkpoints, pix2seq_d, precision
 from panoptic import classes as classes_lib
-from panoptic import decode, files
-from tasks import class_file, factory, image_files, validation
-from tasks.prediction import programs, result, settings
+from panoptic import files, maps
+from tasks import (
+  class_file,
+  completion,
+  factory,
+  image_files,
+  scorer,
+  validation,
+  videos,
+)
+from tasks.prediction import known_maps, programs, result, settings
 
 
 def load(
@@ -125,9 +131,10 @@ class Predictor:
     td: float | None = None,
     seed: int | None = None,
     sampler: str | None = None,
-    samples: int = 1,
+    samples: int | None = None,
     min_segment_pixels: int | None = None,
     index: int | Sequence[int] = 0,
+    given: maps.PanopticMap | Sequence[maps.PanopticMap | None] | None = None,
   ) -> Any:
     """Segments an image, or several in batches of `evaluation.batch_size`.
 
@@ -141,12 +148,16 @@ class Predictor:
       td: Asymmetric time interval of the sampler.
       seed: Of the noise.
       sampler: 'ddim', or another name of `diffusion.SAMPLERS`.
-      samples: Number of answers to each image. Answer r has the seed
-        `seed + r`, as run r of an evaluation.
+      samples: Number of answers to each image, which have noise of their own.
+        The first is the only one of a single sample. None: one answer, the
+        medoid of `evaluation.samples`.
       min_segment_pixels: Smaller segments become void.
       index: Number of the image, on which the noise depends, too; or, for a
         list, one of each. `--mode=predict` counts the images of a folder from
         0: `range(len(images))`.
+      given: What is known of the map, void elsewhere; or, for a list, one of
+        each, None where nothing is. It is kept and completed: see
+        `completion.complete`.
 
     Returns:
       A `result.Prediction`; for several samples a list of them. For a list of
@@ -164,7 +175,7 @@ class Predictor:
     chosen = settings.choose(
       self.config, steps, td, seed, sampler, min_segment_pixels
     )
-    samples = settings.check_samples(samples)
+    count = settings.check_samples(samples, self.config.evaluation.samples)
     several = isinstance(image, (list, tuple))
     images = list(image) if several else [image]
     if not images:
@@ -176,21 +187,24 @@ class Predictor:
       )
       for i, one in enumerate(images)
     ]
-    rows = [
-      programs.Row(one, number, chosen.seed + r)
-      for one, number in zip(inputs, numbers, strict=True)
-      for r in range(samples)
-    ]
-    label_maps = self._programs.label_maps(rows, chosen.sampler)
-    answers = [
-      self._prediction(row.image, label_map, chosen.rule)
-      for row, label_map in zip(rows, label_maps, strict=True)
-    ]
-    if samples == 1:
-      return answers if several else answers[0]
-    starts = range(0, len(answers), samples)
-    of_images = [answers[i : i + samples] for i in starts]
-    return of_images if several else of_images[0]
+    known = known_maps.of_images(
+      given, inputs, self.config, chosen.rule, self.classes
+    )
+    rows = list(map(programs.Row, inputs, numbers, known))
+    label_maps = self._programs.label_maps(
+      rows, chosen.sampler, chosen.seed, count
+    )
+    answers: list[Any] = []
+    for row, label_map in zip(rows, label_maps, strict=True):
+      to_segments = known_maps.decoder(row, chosen.rule, self.classes)
+      if samples is None or count == 1:
+        always = row.known.model_ids if row.known else ()
+        answer = scorer.answer_of(label_map, self.config, to_segments, always)
+        answers.append(self._prediction(row.image, *answer))
+      else:
+        segments = map(to_segments, label_map)
+        answers.append([self._prediction(row.image, one) for one in segments])
+    return answers if several else answers[0]
 
   def track(
     self,
@@ -201,6 +215,7 @@ class Predictor:
     seed: int | None = None,
     sampler: str | None = None,
     min_segment_pixels: int | None = None,
+    first_mask: maps.PanopticMap | None = None,
   ) -> Iterator[result.Prediction]:
     """Segments the frames of a clip as they come, and tracks the objects.
 
@@ -217,6 +232,8 @@ class Predictor:
       seed: See there.
       sampler: See there.
       min_segment_pixels: See there.
+      first_mask: The map of the first frame, if it is known: the answer to that
+        frame, whose objects are followed. See `videos.follow`.
 
     Returns:
       A `result.Prediction` for each frame; an id is the same object in all.
@@ -240,17 +257,35 @@ class Predictor:
     chosen = settings.choose(
       self.config, steps, td, seed, sampler, min_segment_pixels
     )
+    if first_mask is not None:
+      videos.check_follows(self.config)
     if isinstance(frames, Sequence):
       for _ in image_files.as_frames(frames, self._most_frames):
         pass
-    return self._track(frames, chosen)
+    return self._track(frames, chosen, first_mask)
 
-  def _track(self, frames, chosen) -> Iterator[result.Prediction]:
+  def _track(self, frames, chosen, first_mask) -> Iterator[result.Prediction]:
     pixels = image_files.as_frames(frames, self._most_frames)
     images = map(self._programs.input_of, pixels)
-    found = self._programs.stream(images, chosen.sampler, chosen.seed)
+    past = None
+    if first_mask is not None:
+      image = next(images)
+      known = known_maps.of_image(
+        first_mask,
+        image,
+        self.config,
+        chosen.rule,
+        self.classes,
+        'the first mask',
+      )
+      answer = completion.as_answer(known, chosen.rule, self.classes)
+      yield self._prediction(image, answer)
+      past = known.label_map
+    found = self._programs.stream(images, chosen.sampler, chosen.seed, past)
     for image, label_map in found:
-      yield self._prediction(image, label_map, chosen.rule)
+      row = programs.Row(image, 0)
+      to_segments = known_maps.decoder(row, chosen.rule, self.classes)
+      yield self._prediction(image, to_segments(label_map))
 
   @property
   def _is_of_videos(self) -> bool:
@@ -263,13 +298,16 @@ class Predictor:
     return 0 if limit.split else limit.max_frames
 
   def _prediction(
-    self, image: programs.Input, label_map: np.ndarray, rule: decode.Rule
+    self,
+    image: programs.Input,
+    panoptic_map: maps.PanopticMap,
+    scores: Mapping[int, float] | None = None,
   ) -> result.Prediction:
-    size = image.pixels.shape[:2]
     return result.Prediction(
       image.pixels,
-      decode.decode(label_map, image.resized_size, size, rule, self.classes),
+      panoptic_map,
       self.classes,
       self.config.model.max_instances,
       self._is_of_videos,
+      scores or {},
     )

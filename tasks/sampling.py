@@ -30,6 +30,8 @@ def sample(
   sampler: base.Sampler,
   past_masks: tf.Tensor | None = None,
   trajectory: bool = False,
+  given: tf.Tensor | None = None,
+  known: tf.Tensor | None = None,
 ) -> tf.Tensor:
   """Samples with noise that is a function of each row's seed alone.
 
@@ -40,6 +42,8 @@ def sample(
     sampler: Rule, steps, td and schedule.
     past_masks: int32 `[b, h, w, 2 P]`; None for a model without.
     trajectory: Keep the predictions of all steps.
+    given: As for `Pix2SeqD.sample`.
+    known: As for `Pix2SeqD.sample`.
 
   Returns:
     As `Pix2SeqD.sample`.
@@ -57,4 +61,63 @@ def sample(
     past_masks,
     noise_fn=lambda step: draw(step + 1),
     trajectory=trajectory,
+    given=given,
+    known=known,
   )
+
+
+def answer_seeds(seeds: tf.Tensor, count: int) -> tf.Tensor:
+  """Seeds of several answers to each row, of which the first is the row's own.
+
+  Args:
+    seeds: int64 `[b, 2]`, from `row_seeds`.
+    count: N, of answers; the n-th seed does not depend on it.
+
+  Returns:
+    int64 `[b, N, 2]`.
+  """
+  others = [prng.fold_in(seeds, number) for number in range(1, count)]
+  return tf.stack([seeds, *others], axis=1)
+
+
+def sample_several(
+  model: pix2seq_d.Pix2SeqD,
+  encoded: image_encoder.Encoded | None,
+  seeds: tf.Tensor,
+  sampler: base.Sampler,
+  count: int,
+  past_masks: tf.Tensor | None = None,
+  given: tf.Tensor | None = None,
+  known: tf.Tensor | None = None,
+) -> tf.Tensor:
+  """Several answers to each image, in one batch; each has its own noise.
+
+  The first answer is that of `sample`; see `answer_seeds`.
+
+  Args:
+    model: The network.
+    encoded: The images, from `model.encode`, which sees them once.
+    seeds: int64 `[b, 2]`, from `row_seeds`.
+    sampler: Rule, steps, td and schedule.
+    count: N, of answers to each image.
+    past_masks: As for `sample`.
+    given: As for `sample`.
+    known: As for `sample`.
+
+  Returns:
+    x_0 `[b, N, h, w, 2 n]`.
+  """
+  seeds = tf.reshape(answer_seeds(seeds, count), [-1, 2])
+  encoded, past_masks, given, known = pix2seq_d.repeat_rows(
+    (encoded, past_masks, given, known), count
+  )
+  x_0 = sample(
+    model,
+    encoded,
+    seeds,
+    sampler,
+    past_masks,
+    given=given,
+    known=known,
+  )
+  return tf.reshape(x_0, [-1, count, *x_0.shape[1:]])

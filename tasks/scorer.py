@@ -1,9 +1,10 @@
 """From predicted label maps to scores and result files, on the host."""
 
 import bisect
+import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from data import registry as datasets
 from data import streams
 from metrics import per_class
 from metrics import registry as metrics
-from panoptic import decode, files, maps
+from panoptic import answers, decode, files, maps
 
 if TYPE_CHECKING:  # Scoring needs no TensorFlow, which both of these import.
   from configs import base
@@ -28,6 +29,28 @@ def rule(config: 'base.Experiment') -> decode.Rule:
     segments_by=config.evaluation.segments_by,
     min_segment_pixels=config.evaluation.min_segment_pixels,
   )
+
+
+def answer_of(
+  label_map: np.ndarray,
+  config: 'base.Experiment',
+  to_segments: Callable[[np.ndarray], maps.PanopticMap],
+  always: Collection[int] = (),
+) -> answers.Answer:
+  """The answer to an image: of several, the medoid.
+
+  Args:
+    label_map: Integers `[h, w, 2]`, or `[N, h, w, 2]` with
+      `evaluation.samples` N above 1.
+    config: The experiment.
+    to_segments: Makes segments of one map, as `decode.decode` does.
+    always: As for `answers.choose`.
+  """
+  settings = config.evaluation
+  if settings.samples == 1:
+    return answers.Answer(to_segments(label_map), {})
+  found = [to_segments(one) for one in label_map]
+  return answers.choose(found, settings.min_segment_score, always)
 
 
 def metric_of(config: 'base.Experiment') -> metrics.Spec:
@@ -79,20 +102,24 @@ class Scorer:
     """Takes the valid rows of `Task.predict_step`.
 
     Args:
-      outputs: 'label_map' integers `[b, h, w, 2]`, 'image_id' `[b]`,
-        'resized_size' and 'original_size' `[b, 2]`; of videos also 'sequence'
-        and 'frame' `[b]`.
+      outputs: 'label_map' integers `[b, h, w, 2]`, or `[b, N, h, w, 2]` with
+        `evaluation.samples` N above 1, 'image_id' `[b]`, 'resized_size' and
+        'original_size' `[b, 2]`; of videos also 'sequence' and 'frame' `[b]`.
     """
     for i, image_id in enumerate(outputs['image_id'].tolist()):
       self._update(image_id, {name: x[i] for name, x in outputs.items()})
 
   def _update(self, image_id: int, row: Mapping[str, Any]) -> None:
-    prediction = decode.decode(
+    prediction, scores = answer_of(
       row['label_map'],
-      row['resized_size'],
-      row['original_size'],
-      self._rule,
-      self._dataset.classes,
+      self._config,
+      functools.partial(
+        decode.decode,
+        resized_size=row['resized_size'],
+        original_size=row['original_size'],
+        rule=self._rule,
+        classes=self._dataset.classes,
+      ),
     )
     video = ''
     if self._videos:
@@ -107,7 +134,7 @@ class Scorer:
     if self._writer is not None:
       file_name = f'{os.path.splitext(name)[0]}.png'
       result_id = self._dataset.result_id(image_id)
-      self._writer.add(result_id, file_name, prediction)
+      self._writer.add(result_id, file_name, prediction, scores=scores)
 
   def _in_chunk(self, prediction: maps.PanopticMap, chunk: int):
     """Makes the ids of a video's chunks differ.

@@ -56,6 +56,14 @@ def validate(config: base.Experiment) -> None:
     lambda x: x and set(x) <= set(mask_decoder.CONDITIONING),
     ', '.join(map(repr, mask_decoder.CONDITIONING)) + ' or both',
   )
+  if config.evaluation.samples == 1:
+    require(
+      config,
+      'evaluation.min_segment_score',
+      lambda x: x == 0,
+      '0 with a single answer, which is compared with no other: set, for '
+      'example, evaluation.samples=8 too',
+    )
   if config.task == 'video':
     _check_video(config)
   elif config.model.past_masks:
@@ -139,6 +147,12 @@ def _check_video(config: base.Experiment) -> None:
     lambda x: x in (0, len(offsets)),
     f'{len(offsets)}, one for each of data.past_frames = {list(offsets)}, or 0 '
     'for a model that sees each frame alone',
+  )
+  require(
+    config,
+    'evaluation.samples',
+    lambda x: x == 1,
+    '1 for videos, whose frames go on from one answer',
   )
   if config.evaluation.video.metric == 'j_and_f':
     require(

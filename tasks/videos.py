@@ -165,6 +165,46 @@ class VideoTask(images.ImageTask):
     return tf.where(_as_maps(is_first)[:, 0], of_first, of_later)
 
 
+def follow(
+  config: base.Experiment, state: Tensors, mask: tf.Tensor
+) -> dict[str, tf.Tensor]:
+  """The state after a first frame whose mask is given, not sampled.
+
+  All past masks are that mask, as if nothing had moved before. The clip goes on
+  with its second frame.
+
+  Args:
+    config: The experiment.
+    state: From `VideoTask.initial_state`.
+    mask: The masks at mask size, int32 `[rows, h, w, 2]`.
+
+  Raises:
+    ValueError: As `check_follows`.
+  """
+  check_follows(config)
+  past = tf.ones_like(state['past_masks']) * mask[:, tf.newaxis]
+  return {**state, 'past_masks': past}
+
+
+def check_follows(config: base.Experiment) -> None:
+  """Raises ValueError for a model that cannot go on from a first mask."""
+  if config.task != 'video':
+    raise ValueError(
+      f'a first mask is for clips, but the task is {config.task!r}: give '
+      '--given, a folder of maps, for images'
+    )
+  if not config.model.past_masks:
+    raise ValueError(
+      'a first mask has no effect on a model that sees each frame alone '
+      '(model.past_masks is 0): use one with past masks'
+    )
+  if config.evaluation.video.withhold_past:
+    raise ValueError(
+      'a first mask has no effect where the past is withheld: set '
+      'evaluation.video.withhold_past=false'
+    )
+
+
 def _as_maps(flags: tf.Tensor) -> tf.Tensor:
   """`[b]` to `[b, 1, 1, 1, 1]`, for maps of several frames."""
   return flags[:, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis]

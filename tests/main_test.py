@@ -66,6 +66,10 @@ from tasks import class_file
       'model.past_masks is 1; it must be 2, one for each of',
     ),
     (
+      ['--experiment=davis', '--params_override=evaluation.samples=4'],
+      'evaluation.samples is 4; it must be 1 for videos',
+    ),
+    (
       [
         '--experiment=davis',
         '--params_override=evaluation.segments_by=class_and_id',

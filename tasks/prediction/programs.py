@@ -10,7 +10,7 @@ import tensorflow as tf
 from configs import base
 from data import dataset, transforms
 from models import pix2seq_d
-from tasks import factory
+from tasks import completion, factory, videos
 from tasks import images as images_lib
 
 
@@ -34,12 +34,12 @@ class Row(NamedTuple):
   Attributes:
     image: The image.
     number: Its index; it and the seed decide the noise.
-    seed: See there.
+    known: What is given of the map. None if nothing is, for all rows or none.
   """
 
   image: Input
   number: int
-  seed: int
+  known: completion.Given | None = None
 
 
 class Programs:
@@ -70,13 +70,18 @@ class Programs:
     return Input(pixels, resized, resized_size.numpy().tolist())
 
   def label_maps(
-    self, rows: Sequence[Row], sampler: base.Sampler
+    self, rows: Sequence[Row], sampler: base.Sampler, seed: int, samples: int
   ) -> Iterator[np.ndarray]:
-    """Label maps of images, int32 `[h, w, 2]`, in batches.
+    """Label maps of images, in batches.
 
     Args:
       rows: One at least.
       sampler: Name, steps, td and schedule.
+      seed: Of the noise.
+      samples: N, of answers to each image.
+
+    Yields:
+      int32 `[h, w, 2]`, or `[N, h, w, 2]` where N is above 1.
     """
     most = self._config.evaluation.batch_size
     for start in range(0, len(rows), most):
@@ -85,55 +90,78 @@ class Programs:
       # most lengths find their program.
       size = min(most, 1 << (len(part) - 1).bit_length())
       filled = part + part[-1:] * (size - len(part))
-      task, program = self._get(sampler, size)
+      known = [row.known for row in filled if row.known is not None]
+      task, program = self._get(sampler, size, samples, bool(known))
       found, _ = program(
         tf.stack([row.image.resized for row in filled]),
         tf.constant([row.number for row in filled], tf.int64),
-        task.initial_state(
-          size, tf.constant([row.seed for row in filled], tf.int64)
-        ),
+        task.initial_state(size, tf.constant(seed, tf.int64)),
+        _as_batch(known),
       )
       yield from found[: len(part)].numpy()
 
   def stream(
-    self, frames: Iterable[Input], sampler: base.Sampler, seed: int
+    self,
+    frames: Iterable[Input],
+    sampler: base.Sampler,
+    seed: int,
+    first: np.ndarray | None = None,
   ) -> Iterator[tuple[Input, np.ndarray]]:
     """The frames of a clip with their label maps, int32 `[h, w, 2]`.
 
     Args:
-      frames: In order.
+      frames: In order. With `first`, from the second frame on.
       sampler: Name, steps, td and schedule.
       seed: Of the noise.
+      first: The label map of the first frame, if it is known.
     """
     task, program = self._get(sampler, 1)
     state = task.initial_state(1, tf.constant(seed, tf.int64))
-    for number, frame in enumerate(frames):
+    if first is not None:
+      state = videos.follow(self._config, state, first[np.newaxis])
+    for number, frame in enumerate(frames, start=int(first is not None)):
       index = tf.constant([number], tf.int64)
-      found, state = program(frame.resized[tf.newaxis], index, state)
+      found, state = program(frame.resized[tf.newaxis], index, state, {})
       yield frame, found[0].numpy()
 
   def _get(
-    self, sampler: base.Sampler, size: int
+    self,
+    sampler: base.Sampler,
+    size: int,
+    samples: int = 1,
+    is_given: bool = False,
   ) -> tuple[images_lib.ImageTask, Callable[..., Any]]:
-    """The task of a sampler, and its step for so many images."""
-    key = sampler.name, sampler.steps, sampler.td, size
+    """The task of a sampler, and its step for so many images and answers."""
+    key = sampler.name, sampler.steps, sampler.td, samples, is_given, size
     if key not in self._programs:
       if self._verbose:
         print(
-          f'Compiling for {size} image{"s" * (size > 1)} at a time, sampler '
+          f'Compiling for {size} image{"s" * (size > 1)} at a time, '
+          f'{f"{samples} answers to each, " if samples > 1 else ""}sampler '
           f'{sampler.name}, {sampler.steps} steps, td {sampler.td:g}; later '
           'calls with these settings are quick.',
           flush=True,
         )
       config = copy.deepcopy(self._config)
       config.evaluation.sampler = sampler
+      config.evaluation.samples = samples
       task = factory.create(config)
 
-      def predict(images, index, state):
-        batch = task.batch_of_images(images, index)
+      def predict(images, index, state, known):
+        batch = {**task.batch_of_images(images, index), **known}
         return task.predict_label_map(self._model, batch, state)
 
       compiled = config.training.jit_compile
       program = tf.function(predict, jit_compile=compiled, autograph=False)
       self._programs[key] = task, program
     return self._programs[key]
+
+
+def _as_batch(known: Sequence[completion.Given]) -> dict[str, tf.Tensor]:
+  """The entries of a batch for what is known of its maps."""
+  if not known:
+    return {}
+  return {
+    'given': tf.stack([one.label_map for one in known]),
+    'known': tf.stack([one.known for one in known]),
+  }

@@ -28,6 +28,8 @@ class Prediction:
     max_instances: K of the model.
     of_video: Whether the image is a frame; then an id is the same object in all
       frames, and drawings show it.
+    scores: Of segments by id, where the answer was chosen among several; see
+      `panoptic.answers.Comparison`.
   """
 
   image: np.ndarray
@@ -35,6 +37,7 @@ class Prediction:
   classes: classes_lib.ClassTable
   max_instances: int = 0
   of_video: bool = False
+  scores: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
   @property
   def categories(self) -> Mapping[int, classes_lib.Category]:
@@ -82,7 +85,9 @@ class Prediction:
     json_path = os.path.join(folder, f'{stem}.json')
     categories = self.classes.categories
     with result_files.CocoResults(folder or '.', json_path, categories) as one:
-      one.add(image_ids.from_name(stem), name, self.panoptic_map)
+      one.add(
+        image_ids.from_name(stem), name, self.panoptic_map, scores=self.scores
+      )
 
   def __repr__(self) -> str:
     names = [category.name for category in self.categories.values()]

@@ -60,8 +60,10 @@ def choose(
   return Settings(chosen, _checked(seed, base.Seed, 'seed'), rule)
 
 
-def check_samples(samples: int) -> int:
+def check_samples(samples: int | None, default: int) -> int:
   """Returns a number of answers; ValueError if it is not 1 or more."""
+  if samples is None:
+    return default
   return _checked(samples, _Samples, 'samples')
 
 

@@ -298,3 +298,6 @@ def test_added_fields_are_told_where_they_are_used():
   assert 'stride' not in loading.with_old_names(config)['model']['decoder']
   config.model.decoder.stride = 2
   assert loading.with_old_names(config)['model']['decoder']['stride'] == 2
+  assert 'samples' not in loading.with_old_names(config)['evaluation']
+  config.evaluation.samples = 4
+  assert loading.with_old_names(config)['evaluation']['samples'] == 4

@@ -197,6 +197,43 @@ def test_ddim_sampling_is_algorithm_2():
   np.testing.assert_array_equal(trajectory[-1], infer(False))
 
 
+@pytest.mark.parametrize('name', diffusion.SAMPLERS)
+def test_what_is_known_stays_at_the_noise_of_every_step(name):
+  given = 0.2 * np.sign(_draw(2, 4, 4, 6))
+  noise = tf.constant(_draw(2, 4, 4, 6, seed=1))
+  known = np.zeros([2, 4, 4, 1], bool)
+  known[:, 1:3, :2] = True
+  inputs, estimates = [], []
+
+  def predict(x_t, i, estimate):
+    inputs.append(x_t.numpy())
+    estimates.append(estimate.numpy())
+    return tf.tanh(x_t) * (0.1 + 0.02 * tf.cast(i, tf.float32))
+
+  sampler = base.Sampler(name=name, steps=5, td=1.5)
+  x_0 = diffusion.infer(
+    predict,
+    noise,
+    sampler,
+    0.2,
+    noise_fn=lambda i: tf.random.stateless_normal([2, 4, 4, 6], [i, 0]),
+    self_conditioning=True,
+    given=tf.constant(given),
+    known=tf.constant(known),
+  )
+  there = np.broadcast_to(known, given.shape)
+  np.testing.assert_array_equal(x_0.numpy()[there], given[there])
+  assert np.all(x_0.numpy()[~there] != given[~there])
+  times, _ = diffusion.sampling_times(sampler.steps, sampler.td)
+  for i, x_t in enumerate(inputs):
+    if i:
+      np.testing.assert_array_equal(estimates[i][there], given[there])
+    gamma_t = diffusion.gamma(times[i], sampler.schedule)
+    expected = diffusion.add_noise(given, gamma_t, noise).numpy()
+    np.testing.assert_allclose(x_t[there], expected[there], atol=1e-6)
+    assert i == 0 or np.all(np.abs(x_t - expected)[~there] > 1e-6)
+
+
 def test_every_ddpm_step_has_its_own_noise():
   seen = []
 

@@ -63,6 +63,28 @@ def test_what_does_not_fit_is_one_sentence(check, arguments, sentence):
   assert '\n' not in str(error.value)
 
 
+@pytest.mark.parametrize(
+  ('given', 'known', 'sentence'),
+  [
+    (_MAPS, None, 'given is there without known: give'),
+    (None, _BITS[..., 0] > 0, 'known is there without given: give'),
+    (_MAPS[:, :8], _BITS[..., 0] > 0, r'given has the shape \(1, 8, 16, 2\)'),
+    (_MAPS, _BITS > 0, r'known has the shape .* must have \(B, 16, 16\)'),
+    (_MAPS, _MAPS[..., 0], 'known is int32, but must be bool'),
+    (_BITS[..., :2], _BITS[..., 0] > 0, 'given is float32, but must be int32'),
+    (
+      tf.repeat(_MAPS, 2, 0),
+      _BITS[..., 0] > 0,
+      'given has 2 rows, but noise has 1: give as many',
+    ),
+  ],
+)
+def test_what_cannot_be_given(given, known, sentence):
+  with pytest.raises(ValueError, match=sentence) as error:
+    input_checks.check_given(tiny.config(), given, known, _BITS)
+  assert '\n' not in str(error.value)
+
+
 def test_what_fits():
   config = tiny.config()
   input_checks.check_image(config, _IMAGE)
@@ -72,6 +94,8 @@ def test_what_fits():
   input_checks.check_bits(config, 'noise', _BITS, _Encoded)
   input_checks.check_label_map(config, _MAPS)
   input_checks.check_past_masks(config, None)
+  input_checks.check_given(config, None, None, _BITS)
+  input_checks.check_given(config, _MAPS, _BITS[..., 0] > 0, _BITS)
   config.past_masks = 2
   input_checks.check_past_masks(config, tf.zeros([3, 16, 16, 4], tf.int32))
   with pytest.raises(ValueError, match='model.past_masks 2'):

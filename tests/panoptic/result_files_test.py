@@ -45,6 +45,23 @@ def test_written_segments_have_area_and_box(tmp_path):
   assert [p.name for p in path.parent.iterdir()] == ['result.json']
 
 
+def test_scores_stand_beside_their_segments(tmp_path):
+  ids = np.array([[5, 9, 9]], np.uint8)
+  segments = [Segment(9, 90), Segment(5, 1)]
+  path = tmp_path / 'result.json'
+  with CocoResults(tmp_path / 'png', path, CATEGORIES) as writer:
+    scores = {5: 2 / 3, 9: 1.0}
+    writer.add(3, '3.png', PanopticMap(ids, segments), scores=scores)
+    writer.add(4, '4.png', PanopticMap(ids, segments))
+  content = json.loads(path.read_text())
+  first, second = (a['segments_info'] for a in content['annotations'])
+  assert [s['score'] for s in first] == [1.0, 0.6667]
+  assert not any('score' in s for s in second)
+  # Readers of results do not mind.
+  read = panoptic_files.read_annotations(content, path, tmp_path / 'png')
+  assert [s.id for s in read[3].segments] == [9, 5]
+
+
 def test_names_may_be_as_long_as_a_file_system_allows(tmp_path):
   name = f'{"ä" * 125}x.png'
   assert len(name.encode()) == 255

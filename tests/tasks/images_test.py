@@ -17,11 +17,11 @@ from tasks import class_file, images
 
 
 def _outputs(task, image_id, label_map):
-  """A row of `predict_step` with a map of the whole image's size."""
+  """A row of `predict_step` with a map, or several, of the image's size."""
   return {
     'label_map': label_map[None],
     'image_id': np.array([image_id]),
-    'original_size': np.array([label_map.shape[:2]]),
+    'original_size': np.array([label_map.shape[-3:-1]]),
     # All of the input is image.
     'resized_size': np.array([task.config.model.image_size]),
   }
@@ -123,6 +123,33 @@ def test_result_files_of_scenes(tmp_path):
   content = json.loads((tmp_path / 'panoptic.json').read_text())
   assert [a['image_id'] for a in content['annotations']] == list(range(6))
   assert len(list((tmp_path / 'panoptic').glob('*.png'))) == 6
+
+
+def test_of_several_answers_the_medoid_is_scored(tmp_path):
+  config = tiny.experiment(
+    evaluation__write_results=True,
+    evaluation__samples=3,
+    data__shapes__max_objects=1,
+  )
+  # The truth is the second of three answers, and the third is close to it.
+  task = images.ImageTask(config, str(tmp_path))
+
+  def of_three(truth):
+    close = truth.copy()
+    close[:2, :2] = 0
+    return np.stack([np.roll(truth, 11, axis=1), truth, close])
+
+  assert _score(task, of_three)['PQ'] == 100
+  content = json.loads((tmp_path / 'panoptic.json').read_text())
+  scores = [
+    segment['score']
+    for annotation in content['annotations']
+    for segment in annotation['segments_info']
+  ]
+  assert all(0.4 < score <= 1 for score in scores)
+  # All segments are doubtful.
+  config.evaluation.min_segment_score = 0.999
+  assert _score(images.ImageTask(config), of_three)['PQ'] < 30
 
 
 def test_no_files_unless_asked_for(tmp_path):
@@ -267,6 +294,21 @@ def test_predictions_are_of_every_example_once():
   scorer.update({name: value[valid] for name, value in outputs.items()})
   assert 0 <= scorer.result()['PQ'] < 100
   assert scorer.result()['images'] == 6
+
+
+@pytest.mark.slow
+def test_several_answers_of_every_example():
+  task, model = _task(evaluation__samples=3, evaluation__batch_size=3)
+  outputs = _predict(task, model)
+  valid = outputs.pop('valid')
+  assert valid.tolist() == [True] * 6
+  assert outputs['label_map'].shape == (6, 3, 16, 16, 2)
+  scorer = task.new_scorer()
+  scorer.update(outputs)
+  assert scorer.result()['images'] == 6
+  task.config.evaluation.samples = 1
+  single = _predict(task, model)['label_map']
+  assert np.mean(np.all(outputs['label_map'][:, 0] == single, -1)) > 0.995
 
 
 @pytest.mark.slow

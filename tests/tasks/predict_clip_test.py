@@ -9,8 +9,12 @@ import tiny
 from PIL import Image
 
 from configs import base
-from panoptic import png
-from tasks import predict
+from data import registry
+from data.reading import spec
+from panoptic import maps, png
+from tasks import predict, videos
+
+_CLASSES = registry.class_table(base.Data())
 
 
 @pytest.fixture(scope='module')
@@ -148,3 +152,90 @@ def test_frame_cut_short(frames, checkpoint):
   path = frames / 'frame9.png'
   path.write_bytes(path.read_bytes()[:800])
   _fails(ValueError, 'frame9.png cannot be read', frames, checkpoint)
+
+
+def _first_mask(folder, ids, segments):
+  """A result of one frame."""
+  with spec.coco_results(str(folder), _CLASSES) as writer:
+    writer.add(1, 'first.png', maps.PanopticMap(ids, segments))
+  return str(folder / 'panoptic' / 'first.png')
+
+
+@pytest.mark.slow
+def test_a_clip_from_a_first_mask(
+  frames, checkpoint, tmp_path, monkeypatch, reuse_network
+):
+  ids = np.where(np.arange(50) < 20, 5, 2).astype(np.int32)[None].repeat(30, 0)
+  ids[:3] = 0
+  first = _first_mask(
+    tmp_path / 'first', ids, [maps.Segment(5, 1), maps.Segment(2, 4)]
+  )
+  seen = []
+  predict_label_map = videos.VideoTask.predict_label_map
+
+  def watch(self, model, batch, state):
+    seen.append((batch['is_first_frame'], state['past_masks']))
+    return predict_label_map(self, model, batch, state)
+
+  monkeypatch.setattr(videos.VideoTask, 'predict_label_map', watch)
+  monkeypatch.setattr(tf, 'function', lambda function, **_: function)
+  output = tmp_path / 'output'
+  predict.run(_config(), str(frames), str(output), checkpoint, first_mask=first)
+  content = json.loads((output / 'panoptic.json').read_text())
+  assert len(content['annotations']) == 4
+  listed = content['annotations'][0]['segments_info']
+  assert {s['id']: s['category_id'] for s in listed} == {5: 1, 2: 4}
+  found = png.read_ids(output / 'panoptic' / 'frame8.png', png.COCO)
+  np.testing.assert_array_equal(found, ids)
+  # Three frames are sampled. The first of them sees the mask as its past.
+  assert [bool(is_first[0]) for is_first, _ in seen] == [False] * 3
+  past = seen[0][1].numpy()[0]
+  np.testing.assert_array_equal(past[0], past[1])
+  # A frame fills 19 of 32 rows of the input.
+  assert past[0, 5, 2].tolist() == [1, 5] and past[0, 5, 14].tolist() == [4, 2]
+  assert not past[0, 10:].any()
+
+
+@pytest.mark.parametrize(
+  ('ids', 'changes', 'sentence'),
+  [
+    (np.ones([30, 51]), {}, 'first.png has 30x51 pixels, but its image has 30'),
+    (np.zeros([30, 50]), {}, 'first.png has no object to follow: label at lea'),
+    (
+      np.arange(1500).reshape(30, 50) // 150,
+      {},
+      'first.png has 9 segments, but the model has ids for 7: leave the small',
+    ),
+    (
+      np.ones([30, 50]),
+      {'model__past_masks': 0},
+      'has no effect on a model that sees each frame alone',
+    ),
+    (
+      np.ones([30, 50]),
+      {'evaluation__video': base.Video(withhold_past=True)},
+      'has no effect where the past is withheld: set',
+    ),
+  ],
+)
+def test_first_masks_that_do_not_fit(
+  frames, checkpoint, tmp_path, ids, changes, sentence
+):
+  ids = ids.astype(np.int32)
+  listed = [maps.Segment(i, 1) for i in np.unique(ids).tolist() if i]
+  first = _first_mask(tmp_path / 'first', ids, listed)
+  output = tmp_path / 'output'
+  with pytest.raises(ValueError, match=sentence) as error:
+    config = _config()
+    tiny._change(config, changes)
+    predict.run(config, str(frames), str(output), checkpoint, first_mask=first)
+  assert '\n' not in str(error.value)
+  assert not output.exists()
+
+
+def test_given_maps_are_for_images(frames, checkpoint, tmp_path):
+  with pytest.raises(ValueError, match='--given is for images: give --first_m'):
+    predict.run(
+      *(_config(), str(frames), str(tmp_path / 'out'), checkpoint),
+      given=str(frames),
+    )

@@ -127,3 +127,18 @@ def test_overwriting_spares_the_images(images, tmp_path):
     ValueError, match='is an image of --input, and --overwrite'
   ):
     predict_files.check_output(str(tmp_path), found, overwrite=True)
+
+
+def test_overwriting_spares_given_maps(images, tmp_path):
+  output = tmp_path / 'output'
+  (output / 'panoptic').mkdir(parents=True)
+  (output / 'panoptic' / 'a.png').write_bytes(b'')
+  inputs = predict_files.find(str(images), is_clip=False)
+  for given in ('panoptic', 'panoptic/', 'panoptic/a.png'):
+    with pytest.raises(ValueError, match='is given, and --overwrite would rem'):
+      predict_files.check_output(
+        str(output), inputs, overwrite=True, given=[f'{output}/{given}']
+      )
+  predict_files.check_output(
+    str(output), inputs, overwrite=True, given=[str(tmp_path / 'maps')]
+  )

@@ -9,9 +9,13 @@ import tiny
 from PIL import Image
 
 from configs import base
+from data import registry
+from data.reading import spec
 from panoptic import classes as classes_lib
-from panoptic import png
+from panoptic import maps, png
 from tasks import class_file, predict
+
+_CLASSES = registry.class_table(base.Data())
 
 
 @pytest.fixture(scope='module')
@@ -160,3 +164,70 @@ def test_file_that_is_no_image(images, checkpoint, tmp_path, content):
   )
   # It is the last of the images, and none was segmented in vain.
   assert not output.exists()
+
+
+def _given(folder, ids, segments, name='tall'):
+  """A folder of one map of a predicted image."""
+  prediction = maps.PanopticMap(ids, segments)
+  with spec.coco_results(str(folder), _CLASSES) as writer:
+    writer.add(name, f'{name}.png', prediction)
+  return str(folder / 'panoptic')
+
+
+@pytest.mark.slow
+def test_given_maps_are_completed_by_the_medoid(
+  images, checkpoint, tmp_path, capsys, reuse_network
+):
+  ids = np.zeros([50, 20], np.int32)
+  ids[:25, :9] = 700
+  ids[25:, :9] = 3
+  given = _given(
+    tmp_path / 'maps', ids, [maps.Segment(700, 1), maps.Segment(3, 4)]
+  )
+  output = tmp_path / 'output'
+  config = tiny.experiment(
+    evaluation__samples=3, evaluation__min_segment_score=0.05
+  )
+  predict.run(config, str(images), str(output), checkpoint, given=given)
+  assert '1 of 2 images have a given map' in capsys.readouterr().out
+  content = json.loads((output / 'panoptic.json').read_text())
+  tall, wide = (a['segments_info'] for a in content['annotations'])
+  found = png.read_ids(output / 'panoptic' / 'tall.png', png.COCO)
+  np.testing.assert_array_equal(found[ids > 0], ids[ids > 0])
+  assert {s['id']: s['category_id'] for s in tall}.items() >= {
+    700: 1,
+    3: 4,
+  }.items()
+  for segment in (*tall, *wide):
+    assert segment['id'] in (700, 3) or 0.05 <= segment['score'] <= 1
+  assert wide
+
+
+@pytest.mark.parametrize(
+  ('size', 'category', 'name', 'error', 'sentence'),
+  [
+    ((50, 20), 1, 'other', FileNotFoundError, 'no map of an image of --inp.*'),
+    ((50, 21), 1, 'tall', ValueError, 'tall.png has 50x21 pixels, but its im'),
+  ],
+)
+def test_maps_that_do_not_fit(
+  images, checkpoint, tmp_path, size, category, name, error, sentence
+):
+  ids = np.ones(size, np.int32)
+  segments = [maps.Segment(1, category)]
+  given = _given(tmp_path / 'maps', ids, segments, name)
+  output = tmp_path / 'output'
+  with pytest.raises(error, match=sentence) as found:
+    predict.run(
+      tiny.experiment(), str(images), str(output), checkpoint, given=given
+    )
+  assert '\n' not in str(found.value)
+  assert not output.exists()
+
+
+def test_a_first_mask_is_for_clips(images, checkpoint, tmp_path):
+  with pytest.raises(ValueError, match='a first mask is for clips, but the ta'):
+    predict.run(
+      *(tiny.experiment(), str(images), str(tmp_path / 'out'), checkpoint),
+      first_mask='mask.png',
+    )

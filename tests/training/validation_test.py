@@ -31,6 +31,13 @@ from training import validation
     ('data.augmentation.scale_jitter', (2.0, 1.0), 'the smaller first'),
     ('model.image_size', (0, 256), 'image_size is 0; it must be at least 1'),
     ('model.past_masks', -1, 'at least 0'),
+    ('evaluation.samples', 0, 'between 1 and 1000'),
+    (
+      'evaluation.min_segment_score',
+      0.5,
+      'must be 0 with a single answer.*evaluation.samples=8 too',
+    ),
+    ('evaluation.min_segment_score', 2.0, 'between 0 and 1'),
     ('optimizer.end_factor', 1.5, 'between 0 and 1'),
     ('optimizer.learning_rate', 0.0, 'above 0'),
   ],

@@ -43,10 +43,11 @@ def test_wrong_settings_are_refused(stated, sentence):
 
 
 def test_numbers_of_answers_and_images():
-  assert settings.check_samples(3) == 3
-  for wrong in (0, -1, 1.0, None):
+  assert settings.check_samples(3, 1) == 3
+  assert settings.check_samples(None, 5) == 5
+  for wrong in (0, -1, 1.0):
     with pytest.raises(ValueError, match=f'samples is {wrong}; it must be'):
-      settings.check_samples(wrong)
+      settings.check_samples(wrong, 1)
   assert settings.indices(5, 2) == [5, 5]
   assert settings.indices(range(2), 2) == [0, 1]
   assert settings.indices(np.arange(2), 2) == [0, 1]
