@@ -268,6 +268,7 @@ class Pix2SeqD(tf_keras.Model):
     past_masks: tf.Tensor | None = None,
     noise_fn: Callable[[tf.Tensor], tf.Tensor] | None = None,
     trajectory: bool = False,
+    steps: tf.Tensor | None = None,
   ) -> tf.Tensor:
     """Panoptic maps of images, as analog bits (Algorithm 2).
 
@@ -279,6 +280,8 @@ class Pix2SeqD(tf_keras.Model):
       noise_fn: Returns unit noise for a step's number; the DDPM samplers need
         it.
       trajectory: Whether to return the predictions of all steps.
+      steps: int32 scalar in place of `sampler.steps`, for a graph that takes
+        any number of steps.
 
     Returns:
       x_0 `[B, h, w, 2 * n]`, or `[steps, B, h, w, 2 * n]`; see `decode`.
@@ -288,7 +291,9 @@ class Pix2SeqD(tf_keras.Model):
     """
     input_checks.check_bits(self.config, 'noise', noise, encoded)
     input_checks.check_past_masks(self.config, past_masks)
-    t_now, _ = diffusion.sampling_times(sampler.steps, sampler.td)
+    t_now, _ = diffusion.sampling_times(
+      sampler.steps if steps is None else steps, sampler.td
+    )
     gammas = diffusion.gamma(t_now, sampler.schedule)
     batch = layers.batch_size(noise)
     past_bits = self._past_bits(past_masks, batch)
@@ -306,6 +311,7 @@ class Pix2SeqD(tf_keras.Model):
       noise_fn,
       trajectory,
       self.config.self_conditioning,
+      steps,
     )
 
   def decode(self, x_0: tf.Tensor) -> tf.Tensor:

@@ -193,12 +193,19 @@ class ImageTask:
     Args:
       model: From `build_model`.
       batch: 'image' uint8 `[b, H, W, 3]`, 'index' int64 `[b]`.
-      state: From `initial_state`.
+      state: From `initial_state`. With 'steps', an int32 scalar, the sampler
+        makes as many instead of its own.
 
     Returns:
       The decoded maps int32 `[b, h, w, 2]`, and the state.
     """
-    x_0 = self._sample(model, batch['image'], batch['index'], state['seed'])
+    x_0 = self._sample(
+      model,
+      batch['image'],
+      batch['index'],
+      state['seed'],
+      steps=state.get('steps'),
+    )
     return model.decode(x_0), state
 
   def batch_of_one(self, image: tf.Tensor, index: tf.Tensor) -> Tensors:
@@ -208,7 +215,11 @@ class ImageTask:
       image: uint8 `[H, W, 3]`.
       index: int64 scalar; in a clip, the number of the frame.
     """
-    return {'image': image[tf.newaxis], 'index': index[tf.newaxis]}
+    return self.batch_of(image[tf.newaxis], index[tf.newaxis])
+
+  def batch_of(self, images: tf.Tensor, indices: tf.Tensor) -> Tensors:
+    """As `batch_of_one`, of images `[b, H, W, 3]` and indices int64 `[b]`."""
+    return {'image': images, 'index': indices}
 
   def new_scorer(self, run: int = 0) -> scorer.Scorer:
     """Returns a scorer; several runs write into folders of their own."""
@@ -258,13 +269,14 @@ class ImageTask:
     total = self.config.evaluation.sampler.steps
     return [n for n in _TRAJECTORY if n < total] + [total]
 
-  def _sample(self, model, image, index, seed, trajectory=False):
+  def _sample(self, model, image, index, seed, trajectory=False, steps=None):
     return sampling.sample(
       model,
       model.encode(image),
       sampling.row_seeds(seed, index),
       self.config.evaluation.sampler,
       trajectory=trajectory,
+      steps=steps,
     )
 
 

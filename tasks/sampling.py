@@ -31,6 +31,7 @@ def sample(
   sampler: base.Sampler,
   past_masks: tf.Tensor | None = None,
   trajectory: bool = False,
+  steps: tf.Tensor | None = None,
 ) -> tf.Tensor:
   """Samples with noise that is a function of each row's seed alone.
 
@@ -41,6 +42,7 @@ def sample(
     sampler: Rule, steps, td and schedule.
     past_masks: int32 `[b, h, w, 2 P]`; None for a model without.
     trajectory: Keep the predictions of all steps.
+    steps: int32 scalar in place of `sampler.steps`.
 
   Returns:
     As `Pix2SeqD.sample`.
@@ -58,4 +60,5 @@ def sample(
     past_masks,
     noise_fn=lambda step: draw(step + 1),
     trajectory=trajectory,
+    steps=steps,
   )
