@@ -14,6 +14,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from configs import base, loading, registered, run_settings
+from export import saved_model, weights
 from models import checkpoints
 from panoptic import classes, command_line, files, spelling
 from tasks import class_file, factory, inspection, predict
@@ -21,8 +22,9 @@ from training import evaluation, log, run, validation
 from training import strategy as strategy_lib
 
 _TRAINING_MODES = ('train', 'train_and_eval')
+_EXPORTING_MODES = ('export', 'export_weights')
 # Modes that use a stored run.
-_USING_MODES = ('eval', 'continuous_eval', 'predict')
+_USING_MODES = ('eval', 'continuous_eval', 'predict', *_EXPORTING_MODES)
 _MODES = (*_TRAINING_MODES, *_USING_MODES, 'inspect')
 
 _EXPERIMENT = flags.DEFINE_string(
@@ -64,7 +66,9 @@ _NUM_VIRTUAL_DEVICES = flags.DEFINE_integer(
   'num_virtual_devices', 0, 'For --strategy=mirrored: split the CPU.'
 )
 _CHECKPOINT = command_line.define_path(
-  'checkpoint', '', 'For eval and predict: path or folder; default: newest.'
+  'checkpoint',
+  '',
+  'For eval, predict and exports: path or folder; default: newest.',
 )
 _TIMEOUT = flags.DEFINE_float(
   'timeout', None, 'For continuous_eval: seconds without a new checkpoint.'
@@ -73,7 +77,7 @@ _INPUT = command_line.define_path(
   'input', '', 'For predict: image or folder; for videos a folder of frames.'
 )
 _OUTPUT = command_line.define_path(
-  'output', '', 'For predict and inspect: folder to write.'
+  'output', '', 'For predict, inspect and exports: folder to write.'
 )
 _IMAGE_LIST = command_line.define_path(
   'image_list', '', 'For predict: JSON whose "images" have ids and file names.'
@@ -104,6 +108,8 @@ def _run() -> None:
     inspection.run(config, _OUTPUT.value, _NUM_EXAMPLES.value)
   elif _MODE.value == 'predict':
     _predict(config)
+  elif _MODE.value in _EXPORTING_MODES:
+    _export(config)
   else:
     _train_or_evaluate(config)
 
@@ -126,7 +132,7 @@ def _load() -> base.Experiment:
     name,
     _CHECKPOINT.value,
     _MODEL_DIR.value,
-    with_evaluation=_MODE.value == 'predict',
+    with_evaluation=_MODE.value in ('predict', *_EXPORTING_MODES),
     **changes,
   )
   log.log(choice.line)
@@ -134,27 +140,39 @@ def _load() -> base.Experiment:
 
 
 def _predict(config: base.Experiment) -> None:
-  if _STRATEGY.value != 'one_device':
-    raise ValueError('--mode=predict runs with --strategy=one_device.')
-  path = checkpoints.find_or_newest(_CHECKPOINT.value, _MODEL_DIR.value)
-  if path is None and not config.training.init_checkpoint:
-    near = checkpoints.did_you_mean(_MODEL_DIR.value)
-    raise FileNotFoundError(
-      f'There is no checkpoint to predict with{near}; give --checkpoint, the '
-      '--model_dir of a run, or training.init_checkpoint.'
-    )
-  if path:
-    loading.check_same_model(config, os.path.dirname(path))
   predict.run(
     config,
     _INPUT.value,
     _OUTPUT.value,
-    path,
+    _find_weights(config),
     _IMAGE_LIST.value,
     _OVERWRITE.value,
     _GIVEN.value,
     _FIRST_MASK.value,
   )
+
+
+def _export(config: base.Experiment) -> None:
+  export = saved_model.run if _MODE.value == 'export' else weights.run
+  export(config, _find_weights(config), _OUTPUT.value)
+
+
+def _find_weights(config: base.Experiment) -> str | None:
+  """The checkpoint to use; None for `init_checkpoint`."""
+  mode = _MODE.value
+  if _STRATEGY.value != 'one_device':
+    raise ValueError(f'--mode={mode} runs with --strategy=one_device.')
+  path = checkpoints.find_or_newest(_CHECKPOINT.value, _MODEL_DIR.value)
+  if path is None and not config.training.init_checkpoint:
+    near = checkpoints.did_you_mean(_MODEL_DIR.value)
+    purpose = 'predict with' if mode == 'predict' else 'export'
+    raise FileNotFoundError(
+      f'There is no checkpoint to {purpose}{near}; give --checkpoint, the '
+      '--model_dir of a run, or training.init_checkpoint.'
+    )
+  if path:
+    loading.check_same_model(config, os.path.dirname(path))
+  return path
 
 
 def _train_or_evaluate(config: base.Experiment) -> None:

@@ -8,26 +8,25 @@ The rule of what a run starts from, in this order:
   3. else random weights.
 
 Two formats are read: our own (`model/...`, and the averaged weights under
-`ema/...`), and the published TensorFlow format of Pix2Seq, whose detection
-checkpoints hold an encoder and whose panoptic ones hold everything (averaged
-weights under `encoder_ema`, `encoder_fuse_ema` and `denoiser_ema`).
+`ema/...`; or weights alone, see `checkpoint_file`), and the published
+TensorFlow format of Pix2Seq, whose detection checkpoints hold an encoder and
+whose panoptic ones hold everything (averaged weights under `encoder_ema`,
+`encoder_fuse_ema` and `denoiser_ema`).
 """
 
 import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models import load_report, published_names
+from models import checkpoint_file, load_report, published_names
 
 # Weights of a checkpoint: averaged or as trained.
 WEIGHTS = ('ema', 'online')
-_VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
 _CONV_IN = 'decoder/conv_in/kernel'
 
 
@@ -114,6 +113,24 @@ def find_or_newest(path: str, model_dir: str) -> str | None:
   return newest(model_dir) if model_dir else None
 
 
+def check_resumable(path: str) -> None:
+  """Refuses a checkpoint from which no training can go on.
+
+  Args:
+    path: Its prefix.
+
+  Raises:
+    ValueError: If it holds weights alone, or is damaged.
+  """
+  if checkpoint_file.Reader(path).holds_weights_alone:
+    folder = os.path.dirname(path)
+    raise ValueError(
+      f'The checkpoint {path} holds weights alone, so no training can go on '
+      'from it: start one in another --model_dir, with '
+      f'--params_override=training.init_checkpoint=[{folder}].'
+    )
+
+
 def did_you_mean(model_dir: str) -> str:
   """A hint at the run whose folder has the nearest name, or ''.
 
@@ -155,12 +172,19 @@ def load(
       model has no weights yet.
   """
   prefix = find(path)
-  reader, shapes = _open(prefix)
+  reader = checkpoint_file.Reader(prefix)
+  shapes = reader.shapes
   named = named_weights(model)
   if not named:
     raise ValueError(
       'the model has no weights yet, which a checkpoint could set: call '
       'model.build_weights() first'
+    )
+  is_averaged = any(key.startswith('ema/') for key in shapes)
+  if weights == 'online' and reader.holds_weights_alone and is_averaged:
+    raise ValueError(
+      f'the checkpoint {prefix} holds averaged weights alone, not those as '
+      "trained: set evaluation.weights or training.init_weights to 'ema'"
     )
   published = published_names.from_paths(named)
   report = load_report.Report(prefix)
@@ -184,7 +208,7 @@ def load(
       continue
     if weights == 'ema' and key in online:
       report.online.append(name)
-    value = _read(reader, prefix, key)
+    value = reader.read(key)
     if kept:
       smaller, value = value, np.zeros(ours, value.dtype)
       value[:, :, kept] = smaller
@@ -220,33 +244,6 @@ def load_all(
   given = {name for r in reports for name in (*r.loaded, *r.extended)}
   never = [name for name in named_weights(model) if name not in given]
   return load_report.Reports(reports, never)
-
-
-def _open(prefix: str) -> tuple[Any, dict[str, list[int]]]:
-  """A checkpoint's reader, and the shapes of its weights by object path."""
-  try:
-    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
-    shapes = reader.get_variable_to_shape_map()
-  except (tf.errors.OpError, ValueError) as error:
-    raise ValueError(
-      f'the checkpoint {prefix} cannot be read: copy it again, all of its '
-      'files from one place'
-    ) from error
-  return reader, {
-    key.removesuffix(_VALUE): shape
-    for key, shape in shapes.items()
-    if key.endswith(_VALUE)
-  }
-
-
-def _read(reader, prefix: str, key: str) -> np.ndarray:
-  """The value of a weight; ValueError if the file is damaged there."""
-  try:
-    return reader.get_tensor(key + _VALUE)
-  except (tf.errors.OpError, IndexError) as error:  # IndexError: cut short.
-    raise ValueError(
-      f'the checkpoint {prefix} is damaged at {key}: copy it again'
-    ) from error
 
 
 def _keys(name: str, published: str) -> tuple[list[str], list[str]]:

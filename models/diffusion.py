@@ -187,9 +187,12 @@ SAMPLERS: dict[str, Callable[..., tf.Tensor]] = {
 # ---- Algorithm 2. ----
 
 
-def sampling_times(steps: int, td: float) -> tuple[tf.Tensor, tf.Tensor]:
+def sampling_times(
+  steps: int | tf.Tensor, td: float
+) -> tuple[tf.Tensor, tf.Tensor]:
   """t_now and t_next of every step of Algorithm 2, float32 `[steps]` each."""
   i = tf.range(steps, dtype=tf.float32)
+  steps = tf.cast(steps, tf.float32)
   t_now = 1 - i / steps
   t_next = tf.maximum(1 - (i + 1 + td) / steps, 0.0)
   return t_now, t_next
@@ -205,6 +208,7 @@ def infer(
   self_conditioning: bool = False,
   given: tf.Tensor | None = None,
   known: tf.Tensor | None = None,
+  steps: tf.Tensor | None = None,
 ) -> tf.Tensor:
   """Draws x_0 from noise (Algorithm 2).
 
@@ -224,6 +228,7 @@ def infer(
       before, too, clipped to [-b, b]; zeros at first.
     given: x_0 where it is known, `[B, h, w, c]`; None: nowhere.
     known: bool `[B, h, w, 1]`, where `given` counts.
+    steps: int32 scalar in place of `sampler.steps`.
 
   Returns:
     The last prediction of x_0, `[B, h, w, c]`; with `trajectory` all
@@ -240,7 +245,8 @@ def infer(
     return noise_fn(i)
 
   # Time of the current and of the next state, for every step.
-  t_now, t_next = sampling_times(sampler.steps, sampler.td)
+  steps = sampler.steps if steps is None else steps
+  t_now, t_next = sampling_times(steps, sampler.td)
   gamma_now = gamma(t_now, sampler.schedule)
   gamma_next = gamma(t_next, sampler.schedule)
 
@@ -271,5 +277,5 @@ def infer(
   # The answer is the last prediction, not the last x_t.
   loop = tf.scan if trajectory else tf.foldl
   start = (noise, tf.zeros_like(noise))
-  _, x_pred = loop(step, tf.range(sampler.steps), start)
+  _, x_pred = loop(step, tf.range(steps), start)
   return x_pred

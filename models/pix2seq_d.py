@@ -270,6 +270,7 @@ class Pix2SeqD(tf_keras.Model):
     trajectory: bool = False,
     given: tf.Tensor | None = None,
     known: tf.Tensor | None = None,
+    steps: tf.Tensor | None = None,
   ) -> tf.Tensor:
     """Panoptic maps of images, as analog bits (Algorithm 2).
 
@@ -284,6 +285,8 @@ class Pix2SeqD(tf_keras.Model):
       given: Panoptic maps of which a part is known and kept, int32
         `[B, h, w, 2]`; None: nothing is.
       known: That part, bool `[B, h, w]`.
+      steps: int32 scalar in place of `sampler.steps`, for a graph that takes
+        any number of steps.
 
     Returns:
       x_0 `[B, h, w, 2 * n]`, or `[steps, B, h, w, 2 * n]`; see `decode`.
@@ -294,7 +297,9 @@ class Pix2SeqD(tf_keras.Model):
     input_checks.check_bits(self.config, 'noise', noise, encoded)
     input_checks.check_past_masks(self.config, past_masks)
     input_checks.check_given(self.config, given, known, noise)
-    t_now, _ = diffusion.sampling_times(sampler.steps, sampler.td)
+    t_now, _ = diffusion.sampling_times(
+      sampler.steps if steps is None else steps, sampler.td
+    )
     gammas = diffusion.gamma(t_now, sampler.schedule)
     batch = layers.batch_size(noise)
     past_bits = self._past_bits(past_masks, batch)
@@ -315,6 +320,7 @@ class Pix2SeqD(tf_keras.Model):
       self.config.self_conditioning,
       None if given is None else bits.to_analog(given, n, b),
       None if known is None else known[..., tf.newaxis],
+      steps,
     )
 
   def decode(self, x_0: tf.Tensor) -> tf.Tensor:

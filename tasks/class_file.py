@@ -20,7 +20,12 @@ _FILE = 'classes.json'
 def save(classes: classes_lib.ClassTable, folder: str) -> None:
   """Writes a class table into a folder, which is made if need be."""
   tf.io.gfile.makedirs(folder)
-  files.write_text(os.path.join(folder, _FILE), classes.to_json())
+  files.write_text(path(folder), classes.to_json())
+
+
+def path(folder: str) -> str:
+  """The file that `save` writes into a folder."""
+  return os.path.join(folder, _FILE)
 
 
 def of_checkpoint(path: str) -> classes_lib.ClassTable | None:

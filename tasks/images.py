@@ -195,7 +195,8 @@ class ImageTask:
       batch: 'image' uint8 `[b, H, W, 3]`, 'index' int64 `[b]`; perhaps 'given'
         int32 `[b, h, w, 2]` and 'known' bool `[b, h, w]`, see
         `Pix2SeqD.sample`.
-      state: From `initial_state`; each row may have a seed of its own.
+      state: From `initial_state`; each row may have a seed of its own. With
+        'steps', an int32 scalar, the sampler makes as many instead of its own.
 
     Returns:
       The decoded maps int32 `[b, h, w, 2]`, with `evaluation.samples` N above 1
@@ -204,20 +205,16 @@ class ImageTask:
     settings = self.config.evaluation
     encoded = model.encode(batch['image'])
     seeds = sampling.row_seeds(state['seed'], batch['index'])
-    given, known = batch.get('given'), batch.get('known')
+    options: dict[str, Any] = {
+      'given': batch.get('given'),
+      'known': batch.get('known'),
+      'steps': state.get('steps'),
+    }
     if settings.samples == 1:
-      x_0 = sampling.sample(
-        model, encoded, seeds, settings.sampler, given=given, known=known
-      )
+      x_0 = sampling.sample(model, encoded, seeds, settings.sampler, **options)
     else:
       x_0 = sampling.sample_several(
-        model,
-        encoded,
-        seeds,
-        settings.sampler,
-        settings.samples,
-        given=given,
-        known=known,
+        model, encoded, seeds, settings.sampler, settings.samples, **options
       )
     return model.decode(x_0), state
 

@@ -32,6 +32,7 @@ def sample(
   trajectory: bool = False,
   given: tf.Tensor | None = None,
   known: tf.Tensor | None = None,
+  steps: tf.Tensor | None = None,
 ) -> tf.Tensor:
   """Samples with noise that is a function of each row's seed alone.
 
@@ -44,6 +45,7 @@ def sample(
     trajectory: Keep the predictions of all steps.
     given: As for `Pix2SeqD.sample`.
     known: As for `Pix2SeqD.sample`.
+    steps: int32 scalar in place of `sampler.steps`.
 
   Returns:
     As `Pix2SeqD.sample`.
@@ -63,6 +65,7 @@ def sample(
     trajectory=trajectory,
     given=given,
     known=known,
+    steps=steps,
   )
 
 
@@ -89,6 +92,7 @@ def sample_several(
   past_masks: tf.Tensor | None = None,
   given: tf.Tensor | None = None,
   known: tf.Tensor | None = None,
+  steps: tf.Tensor | None = None,
 ) -> tf.Tensor:
   """Several answers to each image, in one batch; each has its own noise.
 
@@ -103,6 +107,7 @@ def sample_several(
     past_masks: As for `sample`.
     given: As for `sample`.
     known: As for `sample`.
+    steps: As for `sample`.
 
   Returns:
     x_0 `[b, N, h, w, 2 n]`.
@@ -119,5 +124,6 @@ def sample_several(
     past_masks,
     given=given,
     known=known,
+    steps=steps,
   )
   return tf.reshape(x_0, [-1, count, *x_0.shape[1:]])

@@ -14,6 +14,7 @@ import tensorflow as tf
 from configs import base
 from data import pipeline, streams, video_pipeline
 from models import pix2seq_d
+from models.blocks import layers
 from tasks import images, sampling, visualization
 from tasks.task import Tensors
 
@@ -62,15 +63,19 @@ class VideoTask(images.ImageTask):
       batch: 'image' uint8 `[b, H, W, 3]`; 'sequence' and 'frame'
         int64 `[b]`, of which the noise is a function; 'is_first_frame' and
         'valid' bool `[b]`.
-      state: From the frame before, or from `initial_state`.
+      state: From the frame before, or from `initial_state`. With 'steps', an
+        int32 scalar, all frames get as many.
 
     Returns:
       The decoded maps int32 `[b, h, w, 2]`, and the state.
     """
+    steps = state.get('steps')
     seeds = sampling.row_seeds(state['seed'], batch['sequence'], batch['frame'])
     is_first, valid = batch['is_first_frame'], batch['valid']
     if 'past_masks' not in state:
-      x_0 = self._sample_frames(model, batch, seeds, None, is_first, valid)
+      x_0 = self._sample_frames(
+        model, batch, seeds, None, is_first, valid, steps
+      )
       return model.decode(x_0), state
     past = tf.where(_as_maps(is_first), 0, state['past_masks'])
     given = past
@@ -79,14 +84,16 @@ class VideoTask(images.ImageTask):
       is_first = tf.ones_like(is_first)  # Every frame is like a first one.
     offsets = [past.shape[1] + t for t in self.config.data.past_frames]
     past_masks = tf.concat([given[:, i] for i in offsets], axis=-1)
-    x_0 = self._sample_frames(model, batch, seeds, past_masks, is_first, valid)
+    x_0 = self._sample_frames(
+      model, batch, seeds, past_masks, is_first, valid, steps
+    )
     # The state holds decoded maps, as training has them.
     label_map = model.decode(x_0)
     past = tf.concat([past[:, 1:], label_map[:, tf.newaxis]], axis=1)
     return label_map, {**state, 'past_masks': past}
 
   def batch_of_images(self, images: tf.Tensor, index: tf.Tensor) -> Tensors:
-    """See `ImageTask`; all frames are of one clip, which begins at index 0."""
+    """See `ImageTask`; a row is of a clip of its own, which begins at 0."""
     return {
       'image': images,
       'sequence': tf.zeros_like(index),
@@ -140,29 +147,34 @@ class VideoTask(images.ImageTask):
   def show_step(self, model, batch, state):
     return self.predict_step(model, batch, state)
 
-  def _sample_frames(self, model, batch, seeds, past_masks, is_first, valid):
+  def _sample_frames(
+    self, model, batch, seeds, past_masks, is_first, valid, steps
+  ):
     """x_0 of each row; first frames may have steps of their own."""
     encoded = model.encode(batch['image'])
 
     def sample(sampler: base.Sampler):
-      return sampling.sample(model, encoded, seeds, sampler, past_masks)
+      return sampling.sample(
+        model, encoded, seeds, sampler, past_masks, steps=steps
+      )
 
     later = self.config.evaluation.sampler
-    steps = self.config.evaluation.video.first_frame_steps
-    if steps in (0, later.steps):
+    of_first = self.config.evaluation.video.first_frame_steps
+    if steps is not None or of_first in (0, later.steps):
       return sample(later)
     first = copy.deepcopy(later)
-    first.steps = steps
+    first.steps = of_first
     # A batch may hold both. Each branch runs only where a row needs it.
     model_config = self.config.model
-    shape = [*seeds.shape[:1], *model_config.mask_size, 2 * model_config.bits]
+    rows = layers.batch_size(seeds)
+    shape = [rows, *model_config.mask_size, 2 * model_config.bits]
 
     def sample_if(needed: tf.Tensor, sampler: base.Sampler):
       return tf.cond(needed, lambda: sample(sampler), lambda: tf.zeros(shape))
 
-    of_first = sample_if(tf.reduce_any(is_first), first)
-    of_later = sample_if(tf.reduce_any(~is_first & valid), later)
-    return tf.where(_as_maps(is_first)[:, 0], of_first, of_later)
+    x_0_first = sample_if(tf.reduce_any(is_first), first)
+    x_0_later = sample_if(tf.reduce_any(~is_first & valid), later)
+    return tf.where(_as_maps(is_first)[:, 0], x_0_first, x_0_later)
 
 
 def follow(

@@ -17,6 +17,7 @@ _STOREYS = (
   ('metrics',),
   ('tasks',),
   ('training',),
+  ('export',),
   ('main', 'benchmarks'),
 )
 _DATA_STOREYS = (

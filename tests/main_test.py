@@ -44,6 +44,12 @@ from tasks import class_file
     (['--params_override=training.steps=0'], 'training.steps is 0'),
     (['--config_file=nowhere.yaml'], 'no configuration file'),
     (['--mode=predict'], 'no checkpoint to predict with'),
+    (['--mode=export'], 'no checkpoint to export; give --checkpoint'),
+    (['--mode=export_weights'], 'no checkpoint to export; give --checkpoint'),
+    (
+      ['--mode=export', '--strategy=mirrored'],
+      '--mode=export runs with --strategy=one_device',
+    ),
     (['--params_override=data.dir=~nobody_x/y'], 'there is no such user'),
     (['--params_override=model.encoder.dim=0'], 'model.encoder.dim is 0'),
     (

@@ -6,7 +6,7 @@ import orbit
 import tensorflow as tf
 
 from configs import loading
-from models import checkpoints
+from models import checkpoint_file, checkpoints
 from tasks import task as task_lib
 from training import evaluator as evaluator_lib
 from training import log, repeated_evaluation, reporting, workers
@@ -103,9 +103,9 @@ def continuous_eval(
       is_first = step not in evaluation.reporter.evaluated_steps
       try:
         evaluation.score(path, keep_best=is_first)
-      except tf.errors.NotFoundError:
+      except (tf.errors.NotFoundError, ValueError):
         if tf.io.gfile.exists(f'{path}.index'):
-          raise  # Something else was not found.
+          raise  # Something else is wrong.
         log.log(f'{path} was deleted before it was scored.')
     if step >= task.config.training.steps:
       break
@@ -178,16 +178,17 @@ class _Evaluation:
     with self._strategy.scope():
       if path:
         weights = self._task.config.evaluation.weights
+        file = checkpoint_file.Reader(path)
+        if file.holds_weights_alone:
+          self._load(file, weights)
+          return
         part = {'ema' if weights == 'ema' else 'model': self._model}
         checkpoint = tf.train.Checkpoint(step=self._step, **part)
         try:
           status = checkpoint.restore(path)
           status.assert_existing_objects_matched().expect_partial()
         except AssertionError as error:
-          raise ValueError(
-            f'The checkpoint {path} lacks weights of this model: use the '
-            'configuration it was made with.'
-          ) from error
+          raise _lacks_weights(path) from error
         except tf.errors.DataLossError as error:
           raise ValueError(
             f'The checkpoint {path} is damaged: copy it again, or give another '
@@ -196,3 +197,18 @@ class _Evaluation:
         log.log(f'Evaluating the {weights} weights of {path}.')
       else:
         log.log(f'Evaluating {self._task.initialize(self._model)}')
+
+  def _load(self, file: checkpoint_file.Reader, weights: str) -> None:
+    """Takes the weights of a file that holds nothing else."""
+    report = checkpoints.load(self._model, file.prefix, weights)
+    if report.missing or report.mismatched:
+      raise _lacks_weights(file.prefix)
+    self._step.assign(file.step())
+    log.log(f'Evaluating {report}')
+
+
+def _lacks_weights(path: str) -> ValueError:
+  return ValueError(
+    f'The checkpoint {path} lacks weights of this model: use the configuration '
+    'it was made with.'
+  )

@@ -59,6 +59,7 @@ def train(
   )
   if path:
     loading.check_same_model(config, model_dir, resumes=True)
+    checkpoints.check_resumable(path)
   else:
     reporting.check_fresh(model_dir)
   is_chief = strategy_lib.is_chief(strategy)

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tiny
 
 from configs import base
-from models import checkpoints
+from models import checkpoint_file, checkpoints
 from training import optimizer as optimizer_lib
 from training import state as state_lib
 
@@ -289,3 +289,24 @@ def test_published_averages(tmp_path):
     assert report.loaded == ['decoder/conv_in/bias']
     assert not report.unused
     np.testing.assert_array_equal(model.decoder.conv_in.bias, [value] * 8)
+
+
+def test_averages_alone_do_not_pass_for_weights_as_trained(tmp_path):
+  model = tiny.build()
+  before = _values(model)
+  name = 'decoder/conv_in/bias'
+  value = np.full(before[name].shape, 0.5, np.float32)
+  prefix = str(tmp_path / 'ckpt-5')
+  checkpoint_file.save_weights(prefix, {f'ema/{name}': value}, 5)
+  with pytest.raises(ValueError, match="averaged .* alone.* to 'ema'") as error:
+    checkpoints.load(model, prefix, 'online')
+  _one_sentence(error)
+  _assert_equal(_values(model), before)
+  report = checkpoints.load(model, prefix)
+  assert report.loaded == [name] and not report.online
+  np.testing.assert_array_equal(_values(model)[name], value)
+  # Those as trained serve both.
+  checkpoint_file.save_weights(prefix, {f'model/{name}': 2 * value}, 5)
+  for weights in ('ema', 'online'):
+    assert checkpoints.load(model, prefix, weights).loaded == [name]
+  np.testing.assert_array_equal(_values(model)[name], 2 * value)

@@ -296,6 +296,29 @@ def test_the_sampler_in_a_graph(jit_compile, trajectory):
   assert graph.get_concrete_function(noise).output_shapes.is_fully_defined()
 
 
+@pytest.mark.parametrize('jit_compile', [False, True])
+def test_one_graph_makes_any_number_of_steps(jit_compile):
+  noise = tf.constant(_draw(1, 3, 3, 4))
+
+  def compiled(sampler):
+    def infer(steps):
+      return diffusion.infer(
+        lambda x, i: tf.tanh(x) * (0.3 + 0.2 * tf.cast(i, tf.float32)),
+        noise,
+        sampler,
+        0.3,
+        steps=steps,
+      )
+
+    return tf.function(infer, autograph=False, jit_compile=jit_compile)
+
+  graph = compiled(base.Sampler(steps=3, td=1.0))
+  for steps in (1, 5):
+    expected = compiled(base.Sampler(steps=steps, td=1.0))(None)
+    np.testing.assert_allclose(graph(tf.constant(steps)), expected, rtol=1e-6)
+  assert graph.experimental_get_tracing_count() == 1
+
+
 def test_unknown_names_and_missing_noise():
   with pytest.raises(
     ValueError, match="unknown noise schedule 'square'.*paper"

@@ -1,0 +1,1 @@
+"""What leaves a run: its weights alone, and a model that is served."""

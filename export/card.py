@@ -1,0 +1,97 @@
+"""The README.md of exported weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from configs import base, loading
+from export import stored_run
+from models import checkpoint_file
+
+_TEXT = """# Weights of Pix2Seq-D: {data}
+
+Panoptic segmentation of {task} by bit diffusion ("A Generalist Framework for
+Panoptic Segmentation of Images and Videos",
+[arXiv 2210.06366](https://arxiv.org/abs/2210.06366)), with the weights of a
+training and nothing else of it.
+
+| | |
+|---|---|
+| data | `{data}`, split `{split}` |
+| updates | {updates} |
+| weights | {weights}, half precision: {count} numbers, {size:.1f} MB |
+| image and mask | {image_size} and {mask_size} pixels |
+| classes | {classes} ([classes.json](classes.json)) |
+| all settings | [experiment.yaml](experiment.yaml) |
+
+## Scores
+
+{scores}
+
+## Use
+
+In a clone of the program, with this folder in it:
+
+```bash
+python main.py --mode=predict --checkpoint={folder} --input=images --output=out
+python main.py --mode=eval --checkpoint={folder} --model_dir=runs/scores
+```
+
+`--params_override=training.init_checkpoint=[{folder}]` trains from here.
+"""
+
+
+def text(
+  config: base.Experiment,
+  run: stored_run.StoredRun,
+  scores: Sequence[Mapping[str, Any]],
+  saved: checkpoint_file.Saved,
+  folder: str,
+) -> str:
+  """The card.
+
+  Args:
+    config: The experiment.
+    run: The model.
+    scores: Lines of `metrics.jsonl` of these weights.
+    saved: What was written.
+    folder: The folder's name.
+  """
+  is_online = config.evaluation.weights == 'online' or any(
+    report.online for report in run.reports.reports
+  )
+  counts = [weight.shape.num_elements() for weight in run.model.weights]
+  return _TEXT.format(
+    data=config.data.name,
+    task='videos' if config.task == 'video' else 'images',
+    split=config.data.train_split,
+    updates=f'{run.step:,}' if run.step else 'not known',
+    weights='as trained' if is_online else 'moving averages (EMA)',
+    count=f'{sum(counts):,}',
+    size=saved.size / 1e6,
+    image_size='x'.join(map(str, config.model.image_size)),
+    mask_size='x'.join(map(str, config.model.mask_size)),
+    classes=len(run.classes.categories),
+    scores=_scores(scores, config),
+    folder=folder,
+  )
+
+
+def _scores(lines: Sequence[Mapping[str, Any]], config: base.Experiment) -> str:
+  """A table, measured before the weights were rounded."""
+  if not lines:
+    return 'The run recorded no scores of these weights.'
+  rows = ['| split | sampler | scores |', '|---|---|---|']
+  for line in lines:
+    # Old lines have no settings: the run's were theirs.
+    settings = line.get('evaluation', loading.plain(config)['evaluation'])
+    sampler = settings['sampler']
+    found = ', '.join(
+      f'{name} {value:.1f}' if isinstance(value, float) else f'{name} {value}'
+      for name, value in line['metrics'].items()
+    )
+    rows.append(
+      f'| {line.get("split", config.data.eval_split)} | {sampler["name"]}, '
+      f'{sampler["steps"]} steps, td {sampler["td"]:g} | {found} |'
+    )
+  rows += ['', 'Measured by the run, before the weights were rounded.']
+  return '\n'.join(rows)
