@@ -9,14 +9,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from panoptic import quiet  # noqa: F401  # isort: skip  Before TensorFlow.
+from panoptic.console import quiet  # noqa: F401  # isort: skip  Before TF.
 import tensorflow as tf
 from absl import app, flags
 
 from configs import base, loading, registered, run_settings
 from export import saved_model, weights
 from models import checkpoints
-from panoptic import classes, command_line, files, spelling
+from panoptic import classes, files
+from panoptic.console import command_line, spelling
 from tasks import class_file, factory, inspection, predict
 from training import evaluation, log, run, validation
 from training import strategy as strategy_lib

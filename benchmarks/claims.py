@@ -21,7 +21,8 @@ from absl import app, flags
 from benchmarks.controlled import claims as claims_lib
 from benchmarks.controlled import jobs, page
 from configs import choices, loading
-from panoptic import command_line, files
+from panoptic import files
+from panoptic.console import command_line
 from training import log, validation
 
 

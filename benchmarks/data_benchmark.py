@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from absl import app, flags
 
-from panoptic import command_line
+from panoptic.console import command_line
 
 _WHAT = ('bare decoding', 'training', 'evaluation')
 

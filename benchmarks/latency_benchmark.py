@@ -14,7 +14,7 @@ from absl import app, flags
 from configs import loading
 from data import pipeline, registry
 from data.reading import byte_ranges
-from panoptic import command_line
+from panoptic.console import command_line
 
 _PIPELINE = flags.DEFINE_string(
   'pipeline', 'coco_panoptic', 'An experiment on COCO.'

@@ -23,7 +23,8 @@ from benchmarks.results import (
   run_folders,
   tables,
 )
-from panoptic import command_line, files
+from panoptic import files
+from panoptic.console import command_line
 
 _HEAD = """# The paper's tables, and what was run here
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from benchmarks import paper
 from configs import base, loading
-from panoptic import command_line
+from panoptic.console import command_line
 
 _EXPERIMENTS = flags.DEFINE_multi_string(
   'of', ['all'], "Experiments, or 'all' of the paper."

@@ -17,7 +17,8 @@ import yaml
 from official.modeling.hyperparams import params_dict
 
 from configs import base, registered, type_checks
-from panoptic import files, spelling
+from panoptic import files
+from panoptic.console import spelling
 
 FILE = 'experiment.yaml'
 

@@ -7,7 +7,7 @@ from typing import Dict, List
 from official.core import exp_factory
 
 from configs import base
-from panoptic import spelling
+from panoptic.console import spelling
 
 # By name; the factory has no public list of them.
 _REGISTERED = exp_factory._REGISTERED_CONFIGS

@@ -4,7 +4,7 @@ import dataclasses
 
 from official.modeling import hyperparams
 
-from panoptic import spelling
+from panoptic.console import spelling
 
 # What a dataclass of this library takes beside its fields.
 _ARGUMENTS = ('default_params', 'restrictions')

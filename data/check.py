@@ -11,7 +11,7 @@ from absl import app, flags
 
 from data import folder, registry, verify
 from data.reading import samples, split_content, split_index
-from panoptic import command_line
+from panoptic.console import command_line
 
 
 def check(name: str, root: str, list_all: bool = False) -> verify.Checked:

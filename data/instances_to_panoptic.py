@@ -21,7 +21,8 @@ from pycocotools import mask as mask_lib
 
 from data.datasets import coco_json
 from data.reading import coco_masks, result_names
-from panoptic import command_line, files, png, runs
+from panoptic import files, png, runs
+from panoptic.console import command_line
 
 Entry = Mapping[str, Any]
 

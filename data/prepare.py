@@ -15,7 +15,7 @@ import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
-from panoptic import quiet  # noqa: F401  # isort: skip  Before TensorFlow.
+from panoptic.console import quiet  # noqa: F401  # isort: skip  Before TF.
 from absl import app, flags
 
 from data import folder as folder_lib
@@ -23,7 +23,8 @@ from data import registry, verify
 from data.reading import paths, samples, split_content, split_index
 from data.reading import spec as spec_lib
 from data.tfds import records
-from panoptic import command_line, files
+from panoptic import files
+from panoptic.console import command_line
 
 
 def prepare(

@@ -18,15 +18,8 @@ from typing import Any, NamedTuple
 from absl import app, flags
 
 from metrics import metric, panoptic_quality
-from panoptic import (
-  classes,
-  command_line,
-  files,
-  image_ids,
-  maps,
-  png,
-  segment_table,
-)
+from panoptic import classes, files, image_ids, maps, png, segment_table
+from panoptic.console import command_line
 
 _IMAGES_PER_TASK = 32  # Fixed, so that no figure depends on the workers.
 

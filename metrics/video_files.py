@@ -21,7 +21,8 @@ from absl import app, flags
 
 from data import registry
 from metrics import clip_folders, j_and_f, metric, stq, tube_metric, vpq
-from panoptic import classes, command_line, png
+from panoptic import classes, png
+from panoptic.console import command_line
 
 
 class Format(NamedTuple):

@@ -9,7 +9,8 @@ from configs import base
 from data import registry, streams
 from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
-from panoptic import maps, progress, result_files
+from panoptic import maps, result_files
+from panoptic.console import progress
 from tasks import class_file, given_maps, image_files, predict_files, videos
 from tasks import predictor as predictor_lib
 from tasks.prediction import result as result_lib

@@ -10,7 +10,7 @@ import orbit
 import tensorflow as tf
 import tf_keras
 
-from panoptic import progress
+from panoptic.console import progress
 from tasks import task as task_lib
 from training import log
 from training import strategy as strategy_lib

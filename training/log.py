@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from absl import logging
 from orbit import controller
 
-from panoptic import progress
+from panoptic.console import progress
 
 duration = progress.duration
 

@@ -21,7 +21,8 @@ from typing import Any
 from absl import app, flags
 
 from benchmarks.results import published, tables
-from panoptic import command_line, files
+from panoptic import files
+from panoptic.console import command_line
 
 _ROOT = pathlib.Path(__file__).parents[2]
 README, RESULTS = _ROOT / 'README.md', _ROOT / 'docs' / 'results.json'

@@ -19,7 +19,7 @@ from tensorflow.python.eager.polymorphic_function import compiler_ir
 
 from benchmarks.tpu import functional, programs
 from configs import loading
-from panoptic import command_line
+from panoptic.console import command_line
 
 _EXPERIMENTS = flags.DEFINE_multi_string('of', [], 'Experiments.')
 _PROGRAMS = flags.DEFINE_multi_enum(

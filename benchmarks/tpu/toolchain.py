@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from absl import app
 
-from panoptic import command_line
+from panoptic.console import command_line
 
 _FOLDER = command_line.define_path(
   'folder', '/tmp/pix2seq_d_tpu', 'Where what compilers said is kept.'

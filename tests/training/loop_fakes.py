@@ -229,7 +229,7 @@ def weights(state):
 
 def main(arguments):
   """Trains as a JSON argument says, and writes the state to a file."""
-  from panoptic import command_line
+  from panoptic.console import command_line
   from training import run
   from training import strategy as strategy_lib
 

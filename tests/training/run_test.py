@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from panoptic import command_line
+from panoptic.console import command_line
 from training import checkpointing, evaluation, run
 from training import strategy as strategy_lib
 from training.run_folder import json_lines, lock

@@ -7,7 +7,8 @@ from typing import Callable, Sequence
 
 from absl import app, flags, logging
 
-from panoptic import files, quiet
+from panoptic import files
+from panoptic.console import quiet
 
 # So --help lists the flags defined here as those of the program.
 flags.disclaim_key_flags()

@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import app, flags, logging
 from absl.testing import flagsaver
 
-from panoptic import command_line
+from panoptic.console import command_line
 
 
 def _run(error, **options):
@@ -157,7 +157,7 @@ def test_absl_shows_warnings_unless_more_is_asked_for():
 
 
 def test_all_flags_that_are_paths_are_defined_so():
-  root = pathlib.Path(__file__).resolve().parents[2]
+  root = pathlib.Path(__file__).resolve().parents[3]
   paths = re.compile(
     r"DEFINE_\w+\(\s*'\w*(dir|folder|file|json|input|output|checkpoint|"
     r"list|instances|sequences|compiler)'"
@@ -169,7 +169,7 @@ def test_all_flags_that_are_paths_are_defined_so():
 
 def test_tensorflow_is_not_imported():
   code = (
-    'import sys; from panoptic import command_line; '
+    'import sys; from panoptic.console import command_line; '
     'assert "tensorflow" not in sys.modules; '
     'command_line.run(["x"], lambda: int("a"), prefix="error")'
   )

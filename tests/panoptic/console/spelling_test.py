@@ -1,6 +1,6 @@
 import pytest
 
-from panoptic import spelling
+from panoptic.console import spelling
 
 _FIELDS = (
   *('training.steps', 'evaluation.sampler.steps', 'optimizer.learning_rate'),

@@ -5,9 +5,9 @@ import pathlib
 import subprocess
 import sys
 
-from panoptic import quiet
+from panoptic.console import quiet
 
-_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_ROOT = pathlib.Path(__file__).resolve().parents[3]
 # Imports each program up to its first import of TensorFlow, which is stopped.
 _CODE = """
 import importlib, os, sys
@@ -58,7 +58,9 @@ def test_every_program_is_quiet_before_tensorflow_starts():
 
 
 def test_the_users_level_holds():
-  code = 'import os; from panoptic import quiet; print(os.environ["{}"])'
+  code = (
+    'import os; from panoptic.console import quiet; print(os.environ["{}"])'
+  )
   for level in ('0', '2'):
     done = subprocess.run(
       [sys.executable, '-c', code.format('TF_CPP_MIN_LOG_LEVEL')],

@@ -1,0 +1,1 @@
+"""What programs print, and what they are told: no more than words."""
