@@ -49,6 +49,11 @@ def run(
     ValueError: If a checkpoint is damaged or lacks a weight of the model.
   """
   output_folder.check(output_dir, 'export')
+  if config.evaluation.samples > 1:
+    raise ValueError(
+      f'evaluation.samples is {config.evaluation.samples}, but a SavedModel '
+      'gives one answer: export with evaluation.samples=1'
+    )
   found = stored_run.load(config, checkpoint)
   log.log(str(found.reports))
   functions = signatures(found.task, found.model, found.classes)

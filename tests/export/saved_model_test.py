@@ -115,6 +115,13 @@ def test_it_answers_as_predict_does(config, tmp_path, monkeypatch):
   assert 'steps must be 1 or more' in str(found['error'])
 
 
+def test_one_answer_is_exported(tmp_path):
+  config = tiny.experiment(evaluation__samples=3)
+  with pytest.raises(ValueError, match='samples is 3, but a SavedModel gives'):
+    saved_model.run(config, None, str(tmp_path / 'served'))
+  assert not (tmp_path / 'served').exists()
+
+
 def _clip_task(**changes):
   return videos.VideoTask(
     tiny.experiment(

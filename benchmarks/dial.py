@@ -1,0 +1,191 @@
+"""The dial of a diffusion model: its score against steps, td and time.
+
+  python -m benchmarks.dial --model_dir=runs/shapes
+  python -m benchmarks.dial --model_dir=runs/shapes --steps=5,20 --td=0,2,5
+
+Scores one checkpoint with each number of steps and each td, on the evaluation
+split of its experiment. Prints a table with the milliseconds of an image, and
+draws score against steps into --output.
+"""
+
+import itertools
+import os
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+from absl import app, flags
+from PIL import Image
+
+from configs import base, loading, run_settings
+from models import checkpoints, precision
+from panoptic import classes as classes_lib
+from panoptic import png
+from panoptic.console import command_line
+from panoptic.drawing import curves
+from tasks import class_file, factory, scorer
+from training import evaluator as evaluator_lib
+from training import log, validation
+from training import strategy as strategy_lib
+
+
+class Score(NamedTuple):
+  """A setting and what it gives.
+
+  Attributes:
+    td: Asymmetric time interval.
+    steps: Of the sampler.
+    scores: By name; the first is the one that counts.
+    milliseconds: Of an image or frame, without compilation.
+  """
+
+  td: float
+  steps: int
+  scores: dict[str, float]
+  milliseconds: float
+
+
+def turn(
+  config: base.Experiment,
+  checkpoint: str,
+  steps: Sequence[int],
+  tds: Sequence[float],
+) -> Iterator[Score]:
+  """Scores each setting in turn; the weights are loaded once.
+
+  Args:
+    config: The experiment of the weights.
+    checkpoint: Path or folder.
+    steps: Numbers of steps.
+    tds: Asymmetric time intervals.
+
+  Raises:
+    FileNotFoundError: If there is no checkpoint, or no data.
+    ValueError: If something does not fit.
+  """
+  strategy = strategy_lib.create('one_device')
+  classes = class_file.of_weights(config, checkpoint)
+  with precision.scope(config.training.precision):
+    model = factory.create(config, '', classes).build_model()
+  checkpoints.load_all(model, [checkpoint], config.evaluation.weights)
+  for td in tds:
+    for number in steps:
+      config.evaluation.sampler.td = td
+      config.evaluation.sampler.steps = number
+      validation.validate(config)
+      yield _score(config, classes, model, strategy)
+
+
+def _score(
+  config: base.Experiment,
+  classes: classes_lib.ClassTable,
+  model: tf.Module,
+  strategy: tf.distribute.Strategy,
+) -> Score:
+  task = factory.create(config, '', classes)
+  batches: list[float] = []
+  evaluator = evaluator_lib.Evaluator(
+    task, model, strategy, lambda: batches.append(time.perf_counter())
+  )
+  scores = evaluator.evaluate(tf.constant(-1))
+  seconds = [b - a for a, b in itertools.pairwise(batches)]
+  if not seconds:  # The only batch has compiled.
+    start = time.perf_counter()
+    evaluator.evaluate(tf.constant(-1))
+    seconds = [time.perf_counter() - start]
+  sampler = config.evaluation.sampler
+  return Score(
+    sampler.td,
+    sampler.steps,
+    {name: float(value) for name, value in scores.items()},
+    1e3 * statistics.median(seconds) / config.evaluation.batch_size,
+  )
+
+
+def report(
+  config: base.Experiment, found: Iterator[Score], output: str
+) -> Iterator[str]:
+  """Writes the chart of all scores, and yields the lines of a table.
+
+  Args:
+    config: The experiment.
+    found: From `turn`.
+    output: Path of the PNG.
+  """
+  metric = scorer.metric_of(config).main_score
+  rows: list[Score] = []
+  for score in found:
+    if not rows:
+      yield f'| td | steps | ms an image | {" | ".join(score.scores)} |'
+      yield '|---' * (3 + len(score.scores)) + '|'
+    rows.append(score)
+    numbers = f'{score.td:g} | {score.steps} | {score.milliseconds:.1f}'
+    values = ' | '.join(f'{value:.1f}' for value in score.scores.values())
+    yield f'| {numbers} | {values} |'
+  lines = []
+  for td in dict.fromkeys(row.td for row in rows):
+    of_td = sorted(
+      (row.steps, row.scores[metric]) for row in rows if row.td == td
+    )
+    lines.append(curves.Curve(f'td {td:g}', *zip(*of_td, strict=True)))
+  title = f'{metric} by steps of {config.evaluation.sampler.name}'
+  png.save(output, Image.fromarray(curves.chart(title, lines)))
+  yield f'\n{output} shows {metric} by steps.'
+
+
+def _define_flags() -> None:
+  command_line.define_path('model_dir', '', 'Folder of the run.')
+  command_line.define_path(
+    'checkpoint', '', "Another checkpoint than the run's newest."
+  )
+  command_line.define_path(
+    'output', '', 'PNG to write; default: dial.png of --model_dir.'
+  )
+  flags.DEFINE_list('steps', ['1', '2', '5', '10', '20', '40'], 'Steps.')
+  flags.DEFINE_list('td', ['0', '2', '5'], 'Asymmetric time intervals.')
+  flags.DEFINE_string('params_override', '', 'Fields to change.')
+
+
+def _run() -> None:
+  values = flags.FLAGS
+  model_dir, output = values.model_dir, values.output
+  if not model_dir and not (values.checkpoint and output):
+    raise ValueError('Give --model_dir, or --checkpoint and --output.')
+  choice = run_settings.choose(
+    '', values.checkpoint, model_dir, params_override=values.params_override
+  )
+  log.log(choice.line)
+  checkpoint = checkpoints.find_or_newest(values.checkpoint, model_dir)
+  if checkpoint is None:
+    raise FileNotFoundError(f'{model_dir} has no checkpoint: train it first.')
+  loading.check_same_model(choice.config, os.path.dirname(checkpoint))
+  output = output or os.path.join(model_dir, 'dial.png')
+  found = turn(
+    choice.config,
+    checkpoint,
+    _numbers('steps', values.steps, int),
+    _numbers('td', values.td, float),
+  )
+  for line in report(choice.config, found, output):
+    print(line, flush=True)
+
+
+def _numbers(name: str, texts: Sequence[str], kind: type) -> list:
+  try:
+    return [kind(text) for text in texts]
+  except ValueError:
+    raise ValueError(
+      f'--{name}={",".join(texts)} is no list of numbers: write 1,2,5.'
+    ) from None
+
+
+def main(argv) -> None:
+  """Prints the table, and draws the chart."""
+  command_line.run(argv, _run)
+
+
+if __name__ == '__main__':
+  _define_flags()
+  app.run(main)
