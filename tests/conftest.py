@@ -5,15 +5,11 @@ import gc
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework import ops
-from tensorflow.python.util import tf_stack
 
 from training import strategy as strategy_lib
 
 # Tracing causes many collections of garbage, and there is little of it.
 gc.set_threshold(50_000, 10, 10)
-
-_extract_stack = tf_stack.extract_stack
-_STACK = tf_stack.extract_stack()
 
 try:
   # Before any test starts TensorFlow, which fixes the devices.
@@ -22,22 +18,14 @@ except RuntimeError:
   _TWO_CPUS = None
 
 
-def _one_stack(stacklevel=1):
-  del stacklevel
-  return _STACK
-
-
 @pytest.fixture(autouse=True)
 def graph_optimization(request):
   """Leaves TensorFlow's rewriting of graphs out, a third of a test's time.
 
-  And its stacks of Python, a seventh: each op keeps the one that made it, for
-  errors at run time. Tests of the marker `rewritten`, and programs that tests
-  start, have both; the rewriting needs the stacks.
+  Tests of the marker `rewritten`, and programs that tests start, have it.
   """
   off = request.node.get_closest_marker('rewritten') is None
   tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': off})
-  tf_stack.extract_stack = _one_stack if off else _extract_stack
 
 
 @pytest.fixture(autouse=True)
