@@ -1,18 +1,12 @@
 """The model of a run, with the weights that are exported."""
 
-import os
 from typing import NamedTuple
 
-from configs import base
-from models import (
-  checkpoint_file,
-  checkpoints,
-  load_report,
-  pix2seq_d,
-  precision,
-)
+from configs import base, run_settings
+from models import checkpoint_file, load_report, pix2seq_d
 from panoptic import classes as classes_lib
-from tasks import class_file, factory, images
+from tasks import images
+from tasks.prediction import stored_model
 
 
 class StoredRun(NamedTuple):
@@ -24,7 +18,7 @@ class StoredRun(NamedTuple):
     reports: Where each weight comes from.
     classes: The classes that it was trained on.
     step: Number of updates that made the weights; 0 if nobody knows.
-    folder: Folder of the run; '' if the weights are of none.
+    folder: Folder of the run; '' if the weights are of none that is known.
   """
 
   task: images.ImageTask
@@ -46,27 +40,16 @@ def load(config: base.Experiment, checkpoint: str | None) -> StoredRun:
     FileNotFoundError: If there is no checkpoint.
     ValueError: If a checkpoint is damaged, or lacks a weight of the model.
   """
-  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
-  classes = class_file.of_weights(config, checkpoint)
-  task = factory.create(config)
-  with precision.scope(config.training.precision):
-    model = task.build_model()
-  reports = checkpoints.load_all(model, sources, config.evaluation.weights)
-  if reports.never:
+  found = stored_model.load(config, checkpoint)
+  never = found.reports.never
+  if never:
+    sources = [checkpoint] if checkpoint else config.training.init_checkpoint
     raise ValueError(
       f'{", ".join(sources)} lacks weights of this model '
-      f'({load_report.summary(reports.never)}): use the configuration it was '
-      'made with'
+      f'({load_report.summary(never)}): use the configuration it was made with'
     )
   step, folder = 0, ''
   if checkpoint:
     step = checkpoint_file.Reader(checkpoint).step()
-    folder = _folder_of_run(checkpoint)
-  return StoredRun(task, model, reports, classes, step, folder)
-
-
-def _folder_of_run(checkpoint: str) -> str:
-  """The folder above `best/`, or that of the checkpoint."""
-  folder = os.path.dirname(checkpoint)
-  above, name = os.path.split(folder)
-  return above if name == 'best' else folder
+    folder = run_settings.folder_of_run(checkpoint)
+  return StoredRun(*found, step, folder)

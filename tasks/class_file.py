@@ -83,13 +83,13 @@ def load(folder: str) -> classes_lib.ClassTable | None:
   Raises:
     ValueError: If the file is damaged.
   """
-  path = os.path.join(folder, _FILE)
-  if not tf.io.gfile.exists(path):
+  file = path(folder)
+  if not tf.io.gfile.exists(file):
     return None
-  text = files.read_text(path)
+  text = files.read_text(file)
   try:
     return classes_lib.ClassTable.from_json(text)
   except (ValueError, TypeError, KeyError) as error:
     raise ValueError(
-      f'{path} is no table of classes ({error}): copy it again from the run'
+      f'{file} is no table of classes ({error}): copy it again from the run'
     ) from error

@@ -12,19 +12,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from configs import base, loading, run_settings
-from models import checkpoints, pix2seq_d, precision
+from models import checkpoints, pix2seq_d
 from panoptic import classes as classes_lib
 from panoptic import files, maps
 from tasks import (
-  class_file,
   completion,
-  factory,
   image_files,
   scorer,
   validation,
   videos,
 )
-from tasks.prediction import known_maps, programs, result, settings
+from tasks.prediction import (
+  known_maps,
+  programs,
+  result,
+  settings,
+  stored_model,
+)
 
 
 def load(
@@ -79,17 +83,9 @@ def create(
     FileNotFoundError: If there is no checkpoint.
     ValueError: If it does not fit the model.
   """
-  sources = [checkpoint] if checkpoint else config.training.init_checkpoint
-  if not sources:
-    raise FileNotFoundError(
-      'no weights to predict with: give --model_dir or --checkpoint'
-    )
-  classes = class_file.of_weights(config, checkpoint)
-  with precision.scope(config.training.precision):
-    model = factory.create(config).build_model()
-  report = checkpoints.load_all(model, sources, config.evaluation.weights)
-  print(report, flush=True)
-  return Predictor(config, classes, model, verbose)
+  found = stored_model.load(config, checkpoint)
+  print(found.reports, flush=True)
+  return Predictor(config, found.classes, found.model, verbose)
 
 
 class Predictor:
