@@ -8,6 +8,7 @@ split of its experiment. Prints a table with the milliseconds of an image, and
 draws score against steps into --output.
 """
 
+import copy
 import itertools
 import os
 import statistics
@@ -20,12 +21,12 @@ from absl import app, flags
 from PIL import Image
 
 from configs import base, loading, run_settings
-from models import checkpoints, precision
-from panoptic import classes as classes_lib
+from models import checkpoints, pix2seq_d
 from panoptic import png
 from panoptic.console import command_line
 from panoptic.drawing import curves
-from tasks import class_file, factory, scorer
+from tasks import factory, images, scorer
+from tasks import predictor as predictor_lib
 from training import evaluator as evaluator_lib
 from training import log, validation
 from training import strategy as strategy_lib
@@ -48,43 +49,39 @@ class Score(NamedTuple):
 
 
 def turn(
-  config: base.Experiment,
-  checkpoint: str,
+  predictor: predictor_lib.Predictor,
   steps: Sequence[int],
   tds: Sequence[float],
 ) -> Iterator[Score]:
-  """Scores each setting in turn; the weights are loaded once.
+  """Scores each setting in turn.
 
   Args:
-    config: The experiment of the weights.
-    checkpoint: Path or folder.
+    predictor: The model, with its experiment and classes.
     steps: Numbers of steps.
     tds: Asymmetric time intervals.
 
   Raises:
-    FileNotFoundError: If there is no checkpoint, or no data.
-    ValueError: If something does not fit.
+    FileNotFoundError: If there are no data.
+    ValueError: If something does not fit, before anything is scored.
   """
+  configs = []
+  for td, number in itertools.product(tds, steps):
+    config = copy.deepcopy(predictor.config)
+    config.evaluation.sampler.td = td
+    config.evaluation.sampler.steps = number
+    validation.validate(config)
+    configs.append(config)
   strategy = strategy_lib.create('one_device')
-  classes = class_file.of_weights(config, checkpoint)
-  with precision.scope(config.training.precision):
-    model = factory.create(config, '', classes).build_model()
-  checkpoints.load_all(model, [checkpoint], config.evaluation.weights)
-  for td in tds:
-    for number in steps:
-      config.evaluation.sampler.td = td
-      config.evaluation.sampler.steps = number
-      validation.validate(config)
-      yield _score(config, classes, model, strategy)
+  for config in configs:
+    task = factory.create(config, '', predictor.classes)
+    yield _score(task, predictor.model, strategy)
 
 
 def _score(
-  config: base.Experiment,
-  classes: classes_lib.ClassTable,
-  model: tf.Module,
+  task: images.ImageTask,
+  model: pix2seq_d.Pix2SeqD,
   strategy: tf.distribute.Strategy,
 ) -> Score:
-  task = factory.create(config, '', classes)
   batches: list[float] = []
   evaluator = evaluator_lib.Evaluator(
     task, model, strategy, lambda: batches.append(time.perf_counter())
@@ -95,12 +92,12 @@ def _score(
     start = time.perf_counter()
     evaluator.evaluate(tf.constant(-1))
     seconds = [time.perf_counter() - start]
-  sampler = config.evaluation.sampler
+  settings = task.config.evaluation
   return Score(
-    sampler.td,
-    sampler.steps,
+    settings.sampler.td,
+    settings.sampler.steps,
     {name: float(value) for name, value in scores.items()},
-    1e3 * statistics.median(seconds) / config.evaluation.batch_size,
+    1e3 * statistics.median(seconds) / settings.batch_size,
   )
 
 
@@ -162,12 +159,9 @@ def _run() -> None:
     raise FileNotFoundError(f'{model_dir} has no checkpoint: train it first.')
   loading.check_same_model(choice.config, os.path.dirname(checkpoint))
   output = output or os.path.join(model_dir, 'dial.png')
-  found = turn(
-    choice.config,
-    checkpoint,
-    _numbers('steps', values.steps, int),
-    _numbers('td', values.td, float),
-  )
+  steps = _numbers('steps', values.steps, int)
+  tds = _numbers('td', values.td, float)
+  found = turn(predictor_lib.create(choice.config, checkpoint), steps, tds)
   for line in report(choice.config, found, output):
     print(line, flush=True)
 

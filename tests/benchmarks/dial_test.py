@@ -1,11 +1,12 @@
 """Tests of the scores by steps and td."""
 
 import pytest
-import tensorflow as tf
 import tiny
 from PIL import Image
 
 from benchmarks import dial
+from data import registry
+from tasks import predictor as predictor_lib
 
 
 def test_scores_are_listed_and_drawn(tmp_path):
@@ -33,13 +34,15 @@ def test_a_list_of_no_numbers_is_refused():
 
 
 @pytest.mark.slow
-def test_each_setting_is_scored(tmp_path):
+def test_each_setting_is_scored():
   config = tiny.experiment(data__shapes__eval_examples=4)
   model = tiny.build(seed=3)
-  path = tf.train.Checkpoint(model=model).write(str(tmp_path / 'ckpt-1'))
-  found = list(dial.turn(config, path, [1, 3], [0.0]))
+  predictor = predictor_lib.Predictor(
+    config, registry.class_table(config.data), model
+  )
+  found = list(dial.turn(predictor, [1, 3], [0.0]))
   assert [(score.td, score.steps) for score in found] == [(0, 1), (0, 3)]
   assert all(score.milliseconds > 0 for score in found)
   assert all(score.scores['images'] == 4 for score in found)
   with pytest.raises(ValueError, match='evaluation.sampler.steps is 0'):
-    list(dial.turn(config, path, [0], [0.0]))
+    next(dial.turn(predictor, [1, 0], [0.0]))
