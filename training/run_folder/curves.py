@@ -1,6 +1,5 @@
 """`curves.png`: a run's losses and scores over its steps."""
 
-import io
 import math
 import os
 from collections.abc import Sequence
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from panoptic import files
+from panoptic import png
 from panoptic.drawing import curves as curves_lib
 from training.run_folder import json_lines, training_log
 
@@ -38,9 +37,8 @@ def draw(model_dir: str, losses: Sequence[str], record: str) -> None:
     charts.append(curves_lib.chart('evaluation', of_scores))
   if not charts:
     return
-  content = io.BytesIO()
-  Image.fromarray(np.concatenate(charts)).save(content, 'PNG')
-  files.write_bytes(os.path.join(model_dir, FILE), content.getvalue())
+  image = Image.fromarray(np.concatenate(charts))
+  png.save(os.path.join(model_dir, FILE), image)
 
 
 def _scores(record: str) -> list[curves_lib.Curve]:
