@@ -195,6 +195,12 @@ def test_evaluation_sees_every_example_once(count, workers):
   assert sorted(seen) == list(range(count))
 
 
+def test_iterators_are_deleted_without_a_wait_for_what_tunes_them():
+  dataset, config = _shapes()
+  for make in (pipeline.train_dataset, pipeline.eval_dataset):
+    assert make(dataset, config).options().autotune.enabled is False
+
+
 def test_evaluation_stops_at_the_limit():
   config = _experiment()
   config.data.eval_examples = 5

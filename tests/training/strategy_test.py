@@ -42,6 +42,13 @@ def test_no_tpu_ends_with_one_sentence(monkeypatch, tpu, sentence):
   assert '\n' not in str(error.value)
 
 
+def test_one_cpu_reads_the_data_set_itself():
+  batches = tf.data.Dataset.range(4)
+  strategy = tf.distribute.OneDeviceStrategy('/cpu:0')
+  found = strategy_lib.distribute_dataset(strategy, lambda context: batches)
+  assert found is batches
+
+
 def _config(video, accumulation_steps):
   config = tiny.experiment(
     model__decoder__dropout=0.1,
