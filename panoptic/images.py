@@ -12,6 +12,8 @@ from typing import IO
 
 from PIL import Image, PngImagePlugin
 
+# Of the names of image files.
+ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 MAX_PIXELS = 100_000_000  # Of an image or a mask: 10,000 x 10,000.
 # Pillow's own limit warns, or raises what is no ValueError, without the size.
 Image.MAX_IMAGE_PIXELS = None

@@ -11,8 +11,6 @@ from PIL import Image
 from data import streams
 from panoptic import files, images, natural_order
 
-_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-
 
 def find_images(path: str) -> list[str]:
   """The images of a folder, in natural order, or the one file.
@@ -32,8 +30,8 @@ def find_images(path: str) -> list[str]:
   names = natural_order.in_order(
     entry.name for entry in files.scan(path) if not entry.is_folder
   )
-  found = [name for name in names if name.lower().endswith(_SUFFIXES)]
-  endings = ', '.join(_SUFFIXES)
+  found = [name for name in names if name.lower().endswith(images.ENDINGS)]
+  endings = ', '.join(images.ENDINGS)
   if not found:
     raise FileNotFoundError(
       f'no image in {path}: expected names that end in {endings}'

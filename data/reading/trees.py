@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from data.reading import paths, samples
+from panoptic import images as images_lib
 from panoptic import natural_order
 
 _SPLITS = ('train', 'val')
-_IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 class TwoFolders(NamedTuple):
@@ -139,7 +139,7 @@ def check_endings(folder: str, names: Iterable[str], ending: str) -> None:
   others = []
   for name in sorted(names):
     stem, other = os.path.splitext(name)
-    is_image = other.lower() in _IMAGE_ENDINGS and stem.endswith(tail)
+    is_image = other.lower() in images_lib.ENDINGS and stem.endswith(tail)
     if is_image and f'{stem}.{kind}' not in names:
       others.append(name)
   if others:
