@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from panoptic.console import quiet  # noqa: F401  # isort: skip  Before TF.
+from panoptic.console import before_tensorflow  # noqa: F401  # isort: skip
 import tensorflow as tf
 from absl import app, flags
 

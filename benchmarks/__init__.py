@@ -1,3 +1,3 @@
 """Programs that measure."""
 
-from panoptic.console import quiet  # noqa: F401  Before TensorFlow.
+from panoptic.console import before_tensorflow  # noqa: F401  # isort: skip

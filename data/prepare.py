@@ -15,7 +15,7 @@ import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
-from panoptic.console import quiet  # noqa: F401  # isort: skip  Before TF.
+from panoptic.console import before_tensorflow  # noqa: F401  # isort: skip
 from absl import app, flags
 
 from data import folder as folder_lib

@@ -8,7 +8,7 @@ from typing import Callable, Sequence
 from absl import app, flags, logging
 
 from panoptic import files
-from panoptic.console import quiet
+from panoptic.console import before_tensorflow
 
 # So --help lists the flags defined here as those of the program.
 flags.disclaim_key_flags()
@@ -109,7 +109,7 @@ def run(
     raise app.UsageError(f'Not a flag: {argv[1]!r}.')
   if not flags.FLAGS['verbosity'].present:
     logging.set_verbosity(logging.WARNING)
-    quiet.hush_absl()
+    before_tensorflow.hush_absl()
   try:
     command()
   except Exception as error:

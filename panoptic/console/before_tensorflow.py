@@ -1,9 +1,10 @@
-"""Keeps TensorFlow's lines about itself off the error stream.
+"""Settings that TensorFlow reads when it is imported, after this module.
 
-When TensorFlow starts, it tells which libraries and processor features it found
-and did not find. Programs import this module before TensorFlow, which reads the
-setting then. Where the user has set TF_CPP_MIN_LOG_LEVEL, that holds: 0 shows
-all, such as why a GPU is not used.
+* When TensorFlow starts, it tells which libraries and processor features it
+  found and did not find. Where the user has set TF_CPP_MIN_LOG_LEVEL, that
+  holds: 0 shows all, such as why a GPU is not used.
+* It imports the Keras of `tf.keras`, which is Keras 3 by default; the networks
+  here are made of tf_keras. To import both takes a second and a half more.
 """
 
 import ctypes
@@ -17,6 +18,7 @@ _SET_LEVEL = '_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE'
 
 # Its errors reach Python as exceptions, too.
 os.environ.setdefault(_LEVEL, '3')
+os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
 
 
 def hush_absl() -> bool:
