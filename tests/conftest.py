@@ -4,12 +4,19 @@ import gc
 
 import pytest
 import tensorflow as tf
+from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.framework import ops
+from tensorflow.python.util import tf_stack
 
 from training import strategy as strategy_lib
 
 # Tracing causes many collections of garbage, and there is little of it.
 gc.set_threshold(50_000, 10, 10)
+
+_STACKS = (
+  (tf_stack, 'extract_stack'),
+  (pywrap_tf_session, 'TF_SetOpStackTrace'),
+)
 
 try:
   # Before any test starts TensorFlow, which fixes the devices.
@@ -19,13 +26,18 @@ except RuntimeError:
 
 
 @pytest.fixture(autouse=True)
-def graph_optimization(request):
-  """Leaves TensorFlow's rewriting of graphs out, a third of a test's time.
+def plain_graphs(request, monkeypatch):
+  """Leaves out what a run does to graphs, half of a test's time.
 
-  Tests of the marker `rewritten`, and programs that tests start, have it.
+  TensorFlow rewrites them, and keeps for each op the stack of Python that made
+  it, for its messages. Tests of the marker `rewritten`, and programs that tests
+  start, have both.
   """
   off = request.node.get_closest_marker('rewritten') is None
   tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': off})
+  if off:
+    for module, name in _STACKS:
+      monkeypatch.setattr(module, name, lambda *args, **kwargs: None)
 
 
 @pytest.fixture(autouse=True)
