@@ -2,21 +2,17 @@
 
 import gc
 
+import plain_graphs
 import pytest
 import tensorflow as tf
-from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.framework import ops
-from tensorflow.python.util import tf_stack
 
 from training import strategy as strategy_lib
 
-# Tracing causes many collections of garbage, and there is little of it.
+# Tracing causes many collections of garbage, and there is little of it; in what
+# was imported there is none.
 gc.set_threshold(50_000, 10, 10)
-
-_STACKS = (
-  (tf_stack, 'extract_stack'),
-  (pywrap_tf_session, 'TF_SetOpStackTrace'),
-)
+gc.freeze()
 
 try:
   # Before any test starts TensorFlow, which fixes the devices.
@@ -26,18 +22,12 @@ except RuntimeError:
 
 
 @pytest.fixture(autouse=True)
-def plain_graphs(request, monkeypatch):
-  """Leaves out what a run does to graphs, half of a test's time.
-
-  TensorFlow rewrites them, and keeps for each op the stack of Python that made
-  it, for its messages. Tests of the marker `rewritten`, and programs that tests
-  start, have both.
-  """
-  off = request.node.get_closest_marker('rewritten') is None
-  tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': off})
-  if off:
-    for module, name in _STACKS:
-      monkeypatch.setattr(module, name, lambda *args, **kwargs: None)
+def graphs(request, monkeypatch):
+  """Leaves out of graphs what only tests of the marker `rewritten` have."""
+  rewritten = request.node.get_closest_marker('rewritten') is not None
+  plain_graphs.rewrite(rewritten)
+  if not rewritten:
+    plain_graphs.leave_stacks_out(monkeypatch.setattr)
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +48,7 @@ def free_graphs():
     if name.startswith('CustomGradient-'):
       del registered[name]
   gc.collect()
+  gc.freeze()  # What later tests share, such as networks.
 
 
 @pytest.fixture

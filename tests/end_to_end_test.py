@@ -1,21 +1,14 @@
 """The whole program: data, network, loop and scores together."""
 
 import json
-import os
-import pathlib
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 
-import killed_program
 import numpy as np
+import processes
 import pytest
 import tensorflow as tf
 import tiny
 
-import main
 from configs import loading
 from panoptic import decode
 from tasks import images
@@ -25,7 +18,6 @@ from training import state as state_lib
 from training import trainer as trainer_lib
 
 _RATE = 3e-3
-_ROOT = pathlib.Path(main.__file__).parent
 
 
 class _Task(images.ImageTask):
@@ -113,35 +105,13 @@ def test_two_devices_do_as_one(one_device, two_cpus):
       )
 
 
-def _start(folder, config_file, *flags, kill_at=None, tf_config=None):
-  """Starts the program in another process, maybe to be killed at a step."""
-  program = main if kill_at is None else killed_program
-  environment = {
-    **os.environ,
-    'PYTHONPATH': str(_ROOT),
-    'KILL_AT': str(kill_at),
-  }
-  if tf_config:
-    environment['TF_CONFIG'] = json.dumps(tf_config)
-  return subprocess.Popen(
-    [
-      sys.executable,
-      program.__file__,
-      f'--model_dir={folder}',
-      f'--config_file={config_file}',
-      *flags,
-    ],
-    env=environment,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.STDOUT,
-    text=True,
+def _start(module, log, folder, config_file, *flags, **environment):
+  return processes.Process(
+    module,
+    [f'--model_dir={folder}', f'--config_file={config_file}', *flags],
+    log,
+    environment,
   )
-
-
-def _finish(process, killed=False):
-  text, _ = process.communicate(timeout=500)
-  assert process.returncode == (-signal.SIGKILL if killed else 0), text
-  return text
 
 
 def _values(prefix):
@@ -173,7 +143,14 @@ def _save_config(folder):
 @pytest.mark.slow
 def test_a_killed_run_goes_on_alone_and_by_two_workers(tmp_path):
   config_file, killed = _save_config(tmp_path), tmp_path / 'killed'
-  _finish(_start(killed, config_file, '--mode=train', kill_at=5), killed=True)
+  _start(
+    'plain_program',
+    tmp_path / 'killed.log',
+    killed,
+    config_file,
+    '--mode=train',
+    KILL_AT='5',
+  ).end_by_kill()
   assert (killed / 'ckpt-2.index').exists()
   assert not (killed / 'ckpt-6.index').exists()
   for copy in ('cut', 'run'):
@@ -184,12 +161,17 @@ def test_a_killed_run_goes_on_alone_and_by_two_workers(tmp_path):
 
 def _ends_with_the_same_bits_as_a_whole_one(tmp_path, config_file):
   whole, cut = tmp_path / 'whole', tmp_path / 'cut'
-  alone = _start(whole, config_file, '--mode=train')
-  scorer = _start(whole, config_file, '--mode=continuous_eval', '--timeout=300')
-  text = _finish(_start(cut, config_file, '--mode=train'))
-  assert 'Resumed from' in text
-  _finish(alone)
-  _finish(scorer)
+
+  def start(folder, name, *flags):
+    log = tmp_path / f'{name}.log'
+    return _start('plain_program', log, folder, config_file, *flags)
+
+  alone = start(whole, 'alone', '--mode=train')
+  scorer = start(whole, 'scorer', '--mode=continuous_eval', '--timeout=300')
+  resumed = start(cut, 'resumed', '--mode=train')
+  assert 'Resumed from' in resumed.finish()
+  alone.finish()
+  scorer.finish()
   lines = (whole / 'metrics.jsonl').read_text().splitlines()
   steps = [json.loads(line)['step'] for line in lines]
   assert steps == sorted(set(steps)) and steps[-1] == 6
@@ -203,22 +185,16 @@ def _ends_with_the_same_bits_as_a_whole_one(tmp_path, config_file):
 
 
 def _start_workers(folder, config_file):
-  sockets = [socket.socket() for _ in range(2)]
-  for item in sockets:
-    item.bind(('localhost', 0))
-  addresses = [f'localhost:{item.getsockname()[1]}' for item in sockets]
-  for item in sockets:
-    item.close()
+  addresses = processes.free_addresses(2)
   return [
     _start(
+      'program',
+      folder.parent / f'worker_{index}.log',
       folder,
       config_file,
       '--mode=train_and_eval',
       '--strategy=multi_worker',
-      tf_config={
-        'cluster': {'worker': addresses},
-        'task': {'type': 'worker', 'index': index},
-      },
+      TF_CONFIG=processes.tf_config(addresses, index),
     )
     for index in range(2)
   ]
@@ -227,7 +203,7 @@ def _start_workers(folder, config_file):
 def _two_workers_go_on_and_score_every_scene(folder, config_file):
   # `training.restart_test` kills workers.
   for worker in _start_workers(folder, config_file):
-    assert 'Resumed from' in _finish(worker)
+    assert 'Resumed from' in worker.finish()
   (line,) = (folder / 'metrics.jsonl').read_text().splitlines()
   assert json.loads(line)['step'] == 6
   assert json.loads(line)['metrics']['images'] == 6

@@ -1,12 +1,11 @@
 """A tiny task for the loop: regression on random numbers.
 
-Run as a program, it trains that task, so that tests can kill it.
+As a program (see `processes`) it trains that task, so that tests can kill it.
 """
 
 import json
 import os
 import signal
-import sys
 
 import numpy as np
 import tensorflow as tf
@@ -227,13 +226,13 @@ def weights(state):
   return [variable.numpy() for variable in variables]
 
 
-def main(arguments):
+def start(arguments):
   """Trains as a JSON argument says, and writes the state to a file."""
   from panoptic.console import command_line
   from training import run
   from training import strategy as strategy_lib
 
-  options = json.loads(arguments[1])
+  options = json.loads(arguments[0])
   strategy = strategy_lib.create(options.get('strategy', 'one_device'))
   signal_at = options.get('signal_at')
   worker = options.get('only_worker')
@@ -249,8 +248,4 @@ def main(arguments):
     )
     np.savez(options['output'], *weights(state))
 
-  command_line.run(arguments[:1], train)
-
-
-if __name__ == '__main__':
-  main(sys.argv)
+  command_line.run(['loop_fakes'], train)

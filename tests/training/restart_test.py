@@ -1,38 +1,20 @@
 """Runs that are killed: in processes of their own."""
 
 import json
-import os
 import pathlib
-import signal
-import socket
-import subprocess
-import sys
 
-import loop_fakes
 import numpy as np
+import processes
 import pytest
 
-_ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-
-def _start(options, tf_config=None):
+def _start(options, environment=None):
   """Starts a training of the stand-in task in another process."""
-  environment = {**os.environ, 'PYTHONPATH': str(_ROOT)}
-  if tf_config:
-    environment['TF_CONFIG'] = json.dumps(tf_config)
-  return subprocess.Popen(
-    [sys.executable, loop_fakes.__file__, json.dumps(options)],
-    env=environment,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.STDOUT,
-    text=True,
+  log = pathlib.Path(options['output']).with_suffix('.log')
+  log.unlink(missing_ok=True)
+  return processes.Process(
+    'loop_fakes', [json.dumps(options)], log, environment
   )
-
-
-def _finish(process, returncode=0):
-  output, _ = process.communicate(timeout=120)
-  assert process.returncode == returncode, output
-  return output
 
 
 def _assert_same_state(first, second):
@@ -53,27 +35,17 @@ def test_kill_9_and_restart_equals_no_interruption(tmp_path):
     }
 
   whole = _start(options('whole'))
-  _finish(_start(options('cut', signal_at=[15, 'SIGKILL'])), -signal.SIGKILL)
+  _start(options('cut', signal_at=[15, 'SIGKILL'])).end_by_kill()
   assert not (tmp_path / 'cut.npz').exists()
   assert (tmp_path / 'cut' / 'ckpt-6.index').exists()
-  output = _finish(_start(options('cut')))
+  output = _start(options('cut')).finish()
   assert 'Resumed from' in output
-  _finish(whole)
+  whole.finish()
   _assert_same_state(tmp_path / 'whole.npz', tmp_path / 'cut.npz')
 
 
-def _free_ports(count):
-  sockets = [socket.socket() for _ in range(count)]
-  for item in sockets:
-    item.bind(('localhost', 0))
-  ports = [item.getsockname()[1] for item in sockets]
-  for item in sockets:
-    item.close()
-  return ports
-
-
 def _start_workers(tmp_path, name, of_second=None, **options):
-  addresses = [f'localhost:{port}' for port in _free_ports(2)]
+  addresses = processes.free_addresses(2)
   return [
     _start(
       {
@@ -84,10 +56,7 @@ def _start_workers(tmp_path, name, of_second=None, **options):
         **options,
         **(of_second if of_second and index else {}),
       },
-      {
-        'cluster': {'worker': addresses},
-        'task': {'type': 'worker', 'index': index},
-      },
+      {'TF_CONFIG': processes.tf_config(addresses, index)},
     )
     for index in range(2)
   ]
@@ -98,10 +67,10 @@ def test_two_workers_train_are_killed_and_go_on(tmp_path):
   chief, other = _start_workers(
     tmp_path, 'run', only_worker=1, signal_at=[9, 'SIGKILL']
   )
-  _finish(other, -signal.SIGKILL)
-  *_, line = _finish(chief, 1).strip().splitlines()
+  other.end_by_kill()
+  *_, line = chief.finish(1).strip().splitlines()
   assert line.startswith('FATAL: Another worker of the run has ended')
-  outputs = [_finish(worker) for worker in _start_workers(tmp_path, 'run')]
+  outputs = [worker.finish() for worker in _start_workers(tmp_path, 'run')]
   for index, output in enumerate(outputs):
     assert 'Resumed from' in output, output
     with np.load(tmp_path / f'run-{index}.npz') as state:
@@ -119,7 +88,7 @@ def test_sigterm_to_one_worker_ends_both_in_good_order(tmp_path):
     tmp_path, 'run', only_worker=1, signal_at=[5, 'SIGTERM']
   )
   for worker in workers:
-    assert 'Ended by SIGTERM' in _finish(worker)
+    assert 'Ended by SIGTERM' in worker.finish()
   assert list((tmp_path / 'run').glob('ckpt-*.index'))
 
 
@@ -135,5 +104,5 @@ def test_workers_that_were_started_differently_are_refused(tmp_path):
       'FATAL: Worker 1 was started differently from worker 0: mode is '
       'train_and_eval on worker 0 and train on it; training.steps is 12 on '
       'worker 0 and 13 on it. Start all with the same flags and files.'
-    ) in _finish(worker, 1)
+    ) in worker.finish(1)
   assert not (tmp_path / 'run').exists()

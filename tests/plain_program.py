@@ -1,17 +1,18 @@
-"""Runs main with its flags, and kills itself with signal 9 in mid-training.
+"""Runs main with its flags and with plain graphs, maybe to be killed.
 
 The environment's KILL_AT is the step whose data are never read: they wait for
-the first checkpoint, and then it is the end.
+the first checkpoint, and then the process kills itself with signal 9.
 """
 
 import os
 import signal
 import time
 
+import plain_graphs
+import program
 import tensorflow as tf
-from absl import app, flags
+from absl import flags
 
-import main
 from data import pipeline
 
 _train_dataset = pipeline.train_dataset
@@ -33,6 +34,9 @@ def _deadly_dataset(dataset, config, start_step=0, input_context=None):
   return batches.enumerate(start_step).map(pass_on)
 
 
-if __name__ == '__main__':
-  pipeline.train_dataset = _deadly_dataset
-  app.run(main.main)
+def start(arguments):
+  plain_graphs.rewrite(False)
+  plain_graphs.leave_stacks_out()
+  if 'KILL_AT' in os.environ:
+    pipeline.train_dataset = _deadly_dataset
+  program.start(arguments)
