@@ -56,6 +56,12 @@ _FIELDS = {
     'replace earlier ones: the field training.init_checkpoint, as --data_dir '
     'is data.dir.',
   ),
+  'evaluation.visualized_ids': command_line.define_names(
+    'image_ids',
+    'The images that an evaluation or inspect draws, by id or file name; or '
+    'videos by name: the field evaluation.visualized_ids, as --data_dir is '
+    'data.dir.',
+  ),
 }
 _STRATEGY = flags.DEFINE_enum(
   'strategy', 'one_device', strategy_lib.NAMES, 'Where to compute.'
@@ -75,7 +81,7 @@ _TIMEOUT = flags.DEFINE_float(
   'timeout', None, 'For continuous_eval: seconds without a new checkpoint.'
 )
 _INPUT = command_line.define_path(
-  'input', '', 'For predict: image or folder; for videos a folder of frames.'
+  'input', '', 'For predict: image, folder of images or frames, or video file.'
 )
 _OUTPUT = command_line.define_path(
   'output', '', 'For predict, inspect and exports: folder to write.'
@@ -92,8 +98,11 @@ _GIVEN = command_line.define_path(
 _FIRST_MASK = command_line.define_path(
   'first_mask', '', "For predict: label PNG of a clip's first frame."
 )
+_TRAJECTORY = flags.DEFINE_bool(
+  'trajectory', False, 'For predict: draw how the sampler finds each answer.'
+)
 _NUM_EXAMPLES = flags.DEFINE_integer(
-  'num_examples', 16, 'For inspect: how many to look at.'
+  'num_examples', None, 'For inspect: how many to look at; default: 16.'
 )
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of any error.')
 
@@ -104,6 +113,14 @@ def _run() -> None:
   if files.is_file(_OUTPUT.value):
     raise ValueError(
       f'--output={_OUTPUT.value} is a file: name a folder to be written.'
+    )
+  if _FIELDS['evaluation.visualized_ids'].value and _MODE.value in (
+    'predict',
+    *_EXPORTING_MODES,
+  ):
+    raise ValueError(
+      f'--image_ids has no meaning for --mode={_MODE.value}: it is for '
+      'evaluations and inspect, and --input names images to predict.'
     )
   if _MODE.value == 'inspect':
     inspection.run(config, _OUTPUT.value, _NUM_EXAMPLES.value)
@@ -150,6 +167,7 @@ def _predict(config: base.Experiment) -> None:
     _OVERWRITE.value,
     _GIVEN.value,
     _FIRST_MASK.value,
+    _TRAJECTORY.value,
   )
 
 

@@ -322,6 +322,9 @@ class Evaluation(Section):
   weights: str = 'ema'  # 'ema' or 'online'.
   seed: Seed = 0  # Of the sampling noise.
   num_visualized: Annotated[int, between(0, 1000)] = 8  # Images or videos.
+  # The images that are drawn, by id or by file name, or the videos by name;
+  # empty: the first `num_visualized`. --mode=inspect takes them for its own.
+  visualized_ids: Tuple[str, ...] = ()
   write_results: bool = False  # Official result files in the run folder.
   # Number of evaluations in --mode=eval, which reports their mean and standard
   # deviation. Run r has the seed `seed + r`.

@@ -29,6 +29,7 @@ _ADDED = (
   'model.normalize_x_t',
   'evaluation.samples',
   'evaluation.min_segment_score',
+  'evaluation.visualized_ids',
 )
 _DEEPEST = 5  # Sections in sections; a file's may contain themselves.
 

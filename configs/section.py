@@ -1,9 +1,11 @@
 """A part of an experiment."""
 
 import dataclasses
+from typing import Any
 
 from official.modeling import hyperparams
 
+from configs import type_checks
 from panoptic.console import spelling
 
 # What a dataclass of this library takes beside its fields.
@@ -15,7 +17,9 @@ class Section(hyperparams.Config):
 
   A misspelt field is one sentence with the nearest ones, whether it is set,
   read, given to the constructor (TypeError, like Python's own), or to
-  `override` and `replace` (KeyError, like the library's).
+  `override` and `replace` (KeyError, like the library's). A value of a wrong
+  type or out of the field's bounds is a ValueError, as in `loading.load`; lists
+  become tuples where the field is one.
   """
 
   def __new__(cls, *args, **kwargs):
@@ -36,6 +40,20 @@ class Section(hyperparams.Config):
     if name.startswith('_'):
       raise AttributeError(name)
     raise AttributeError(_refusal(type(self), name))
+
+  def _set(self, k: str, v: Any) -> None:
+    """Sets a field, of which the name is known; the library calls it, too."""
+    hint = type_checks.hints(self).get(k)
+    if hint is None:  # Of the library's own.
+      super()._set(k, v)
+      return
+    name = f'{type(self).__name__}.{k}'
+    if not type_checks.is_section(hint):
+      self.__dict__[k] = type_checks.checked(v, hint, name)
+    elif isinstance(v, (hint, dict)):
+      super()._set(k, v)
+    else:
+      raise type_checks.not_a_section(name, v)
 
   def _override(self, override_dict, is_strict=True):
     known = _names(type(self))

@@ -7,6 +7,7 @@ import reprlib
 import typing
 from typing import Annotated, Any, Callable, NamedTuple
 
+import numpy as np
 from official.modeling import hyperparams
 
 _TYPE_NAMES = {
@@ -109,6 +110,8 @@ def not_a_section(name: str, value: Any) -> ValueError:
 def checked(value: Any, hint: Any, name: str) -> Any:
   """Returns a value in the type of a field.
 
+  A scalar of NumPy is a number, and an array of it a list.
+
   Args:
     value: What the field is set to.
     hint: The field's type, with bounds.
@@ -121,6 +124,8 @@ def checked(value: Any, hint: Any, name: str) -> Any:
   def error(meaning):
     return ValueError(f'{name} is {_SHOWN.repr(value)}; it must be {meaning}.')
 
+  if isinstance(value, (np.generic, np.ndarray)):
+    value = value.tolist()
   arguments = typing.get_args(hint)
   if typing.get_origin(hint) is Annotated:
     value = checked(value, arguments[0], name)

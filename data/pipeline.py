@@ -8,7 +8,7 @@ videos are evaluated.
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ def train_dataset(
   config: base.Experiment,
   start_step: int = 0,
   input_context: tf.distribute.InputContext | None = None,
+  order: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
   """Endless training batches from step `start_step` on.
 
@@ -51,6 +52,8 @@ def train_dataset(
       the oldest first, unless `model.past_masks` is 0.
     start_step: Batches to leave out.
     input_context: The worker's place; None: the only one.
+    order: Indices of examples to visit, again and again; None: all, each epoch
+      in an order of its own.
 
   Returns:
     Batches of the worker's share b of the global batch: 'image' uint8
@@ -82,7 +85,10 @@ def train_dataset(
 
   def load(step):
     sample_index = step * batch_size + first + tf.range(share, dtype=tf.int64)
-    index = tf.map_fn(shuffled_index, sample_index)
+    if order is None:
+      index = tf.map_fn(shuffled_index, sample_index)
+    else:
+      index = tf.gather(tf.constant(order, tf.int64), sample_index % len(order))
     return sample_index, dataset.load(index, past_frames)
 
   def read(sample_index, loaded):

@@ -241,7 +241,10 @@ def infer(
 
   def step_noise(i):
     if noise_fn is None:
-      raise ValueError(f"sampler '{sampler.name}' needs noise_fn")
+      raise ValueError(
+        f'sampler {sampler.name!r} needs noise_fn, the noise of its steps: '
+        'give it, or give Pix2SeqD.sample seeds in place of noise'
+      )
     return noise_fn(i)
 
   # Time of the current and of the next state, for every step.

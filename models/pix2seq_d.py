@@ -4,11 +4,11 @@
 Panoptic Segmentation of Images and Videos" (arXiv 2210.06366).
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-import tf_keras
 from tensorflow.python.framework import func_graph
 
 from configs import base
@@ -17,6 +17,7 @@ from models import (
   diffusion,
   image_encoder,
   input_checks,
+  keras_model,
   losses,
   mask_decoder,
   prng,
@@ -25,11 +26,15 @@ from models import (
 from models.blocks import layers
 
 
-class Pix2SeqD(tf_keras.Model):
+class Pix2SeqD(keras_model.KerasModel):
   """The network with its diffusion.
 
   Sizes: images `[B, H, W, 3]`, uint8 or float in [0, 1]; panoptic maps int32
   `[B, h, w, 2]` (class, id); analog bits float32 `[B, h, w, 2 * n]`.
+
+  `infer` is for direct calls. The other methods are parts of a program: called
+  in Python they run operation by operation, and within a `tf.function` many
+  times as fast.
   """
 
   def __init__(self, config: base.Model):
@@ -73,6 +78,50 @@ class Pix2SeqD(tf_keras.Model):
     # Python's collector of garbage cannot see the circles of a graph.
     func_graph.dismantle_func_graph(graph)
     self.built = True
+
+  def infer(
+    self,
+    image: tf.Tensor,
+    sampler: base.Sampler,
+    seed: int | tf.Tensor = 0,
+    past_masks: tf.Tensor | None = None,
+  ) -> tf.Tensor:
+    """Panoptic maps of images, whose noise a seed decides.
+
+    The first call with a sampler and a number of images compiles. Row i has the
+    noise of the i-th image of `--mode=predict`.
+
+    Args:
+      image: `[B, H, W, 3]`; of an unconditional model only B counts.
+      sampler: Such as `config.evaluation.sampler` of an experiment.
+      seed: Of the noise, an integer scalar.
+      past_masks: As for `denoise`.
+
+    Returns:
+      int32 `[B, h, w, 2]`.
+
+    Raises:
+      ValueError: If a tensor is of another size or type, or if the model has no
+        weights yet.
+    """
+    self.require_weights()
+    if self.encoder is not None:
+      input_checks.check_image(self.config, image)
+    input_checks.check_past_masks(self.config, past_masks)
+    input_checks.check_sampler(sampler)
+    seed = tf.cast(seed, tf.int64)
+    # Values, of which the program is a function; a sampler may be changed.
+    return self._infer(image, seed, past_masks, sampler.as_dict())
+
+  @tf.function(autograph=False)
+  def _infer(self, image, seed, past_masks, values) -> tf.Tensor:
+    sampler = base.Sampler(default_params=values)
+    rows = tf.range(layers.batch_size(image), dtype=tf.int64)
+    seeds = prng.row_seeds(seed, rows)
+    encoded = self.encode(image)
+    return self.decode(
+      self.sample(encoded, None, sampler, past_masks, seeds=seeds)
+    )
 
   def freeze_encoder(self) -> None:
     """Stops training of the image encoder and its batch statistics."""
@@ -153,6 +202,7 @@ class Pix2SeqD(tf_keras.Model):
       ValueError: If a tensor is of another size or type, or missing.
     """
     input_checks.check_bits(self.config, 'x_t', x_t, encoded)
+    input_checks.check_gamma(gamma, x_t)
     input_checks.check_past_masks(self.config, past_masks)
     input_checks.check_estimate(self.config, estimate)
     past_bits = self._past_bits(past_masks, layers.batch_size(x_t))
@@ -197,6 +247,11 @@ class Pix2SeqD(tf_keras.Model):
       input_checks.check_image(self.config, image)
     input_checks.check_label_map(self.config, label_map)
     input_checks.check_past_masks(self.config, past_masks)
+    input_checks.check_seeds(seeds)
+    input_checks.check_loss(config)
+    input_checks.check_rows(
+      image=image, label_map=label_map, past_masks=past_masks, seeds=seeds
+    )
     pyramid = self._pyramid(image, training)
 
     def compute(pyramid, label_map, seeds, past_masks, t, eps):
@@ -263,7 +318,7 @@ class Pix2SeqD(tf_keras.Model):
   def sample(
     self,
     encoded: image_encoder.Encoded | None,
-    noise: tf.Tensor,
+    noise: tf.Tensor | None,
     sampler: base.Sampler,
     past_masks: tf.Tensor | None = None,
     noise_fn: Callable[[tf.Tensor], tf.Tensor] | None = None,
@@ -271,22 +326,28 @@ class Pix2SeqD(tf_keras.Model):
     given: tf.Tensor | None = None,
     known: tf.Tensor | None = None,
     steps: tf.Tensor | None = None,
+    seeds: tf.Tensor | None = None,
   ) -> tf.Tensor:
     """Panoptic maps of images, as analog bits (Algorithm 2).
 
+    A part of a program, which warns if it is called outside of one: `infer` is
+    for direct calls.
+
     Args:
       encoded: The images, from `encode`.
-      noise: Unit noise `[B, h, w, 2 * n]`.
+      noise: Unit noise `[B, h, w, 2 * n]`; None: that of `seeds`.
       sampler: Name of the update rule, steps, td and schedule.
       past_masks: As for `denoise`.
       noise_fn: Returns unit noise for a step's number; the DDPM samplers need
-        it.
+        it, or `seeds`.
       trajectory: Whether to return the predictions of all steps.
       given: Panoptic maps of which a part is known and kept, int32
         `[B, h, w, 2]`; None: nothing is.
       known: That part, bool `[B, h, w]`.
       steps: int32 scalar in place of `sampler.steps`, for a graph that takes
         any number of steps.
+      seeds: int64 `[B, 2]`, such as `prng.row_seeds` makes, in place of `noise`
+        and `noise_fn`: the noise of a row is a function of its own.
 
     Returns:
       x_0 `[B, h, w, 2 * n]`, or `[steps, B, h, w, 2 * n]`; see `decode`.
@@ -294,6 +355,17 @@ class Pix2SeqD(tf_keras.Model):
     Raises:
       ValueError: If a tensor is of another size or type, or missing.
     """
+    if tf.executing_eagerly():
+      warnings.warn(
+        'Pix2SeqD.sample runs operation by operation here, many times slower '
+        'than within tf.function: call model.infer(image, sampler, seed), '
+        'which compiles',
+        stacklevel=2,
+      )
+    input_checks.check_sampler(sampler)
+    if noise is None:
+      input_checks.check_seeds(seeds)
+      noise, noise_fn = self._noise(seeds)
     input_checks.check_bits(self.config, 'noise', noise, encoded)
     input_checks.check_past_masks(self.config, past_masks)
     input_checks.check_given(self.config, given, known, noise)
@@ -323,16 +395,29 @@ class Pix2SeqD(tf_keras.Model):
       steps,
     )
 
+  def _noise(self, seeds):
+    """The noise of rows at time 1, and that of a step by its number."""
+    shape = [*self.config.mask_size, 2 * self.config.bits]
+
+    def draw(number):
+      return prng.normal(seeds, shape, number)
+
+    return draw(0), lambda step: draw(step + 1)
+
   def decode(self, x_0: tf.Tensor) -> tf.Tensor:
     """The panoptic map of analog bits, clipped to known classes and ids.
 
     Args:
-      x_0: `[B, h, w, 2 * n]`.
+      x_0: `[..., h, w, 2 * n]`.
 
     Returns:
-      int32 `[B, h, w, 2]`.
+      int32 `[..., h, w, 2]`.
+
+    Raises:
+      ValueError: If there are not 2 * n bits.
     """
     c = self.config
+    input_checks.check_decoded(c, x_0)
     return bits.from_analog(x_0, c.bits, c.num_classes, c.max_instances)
 
   def _past_bits(

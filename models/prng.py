@@ -71,6 +71,23 @@ def fold_in(seeds: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
   return tf.stack([tf.cast(word, tf.int64) for word in mixed], -1)
 
 
+def row_seeds(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
+  """A seed for each row of a batch.
+
+  Args:
+    seed: int64 scalar, of the whole evaluation; or `[b]`, of each row.
+    *numbers: int64 `[b]` each, which identify a row: an example's index, or
+      the numbers of a video and of a frame in it.
+
+  Returns:
+    int64 `[b, 2]`.
+  """
+  seeds = tf.reshape(tf.stack([seed, tf.zeros_like(seed)], -1), [-1, 2])
+  for number in numbers:
+    seeds = fold_in(seeds, number)
+  return seeds
+
+
 def normal(
   seeds: tf.Tensor, shape: Sequence[int], number: int | tf.Tensor = 0
 ) -> tf.Tensor:

@@ -147,6 +147,22 @@ def medoid(comparison: Comparison) -> int:
   return int(np.argmax(comparison.quality.sum(1).round(9)))
 
 
+def scored(answers: Sequence[maps.PanopticMap]) -> list[Answer]:
+  """All answers, with the scores of their segments; those of one have none."""
+  if len(answers) < 2:
+    return [Answer(answer, {}) for answer in answers]
+  return [
+    Answer(
+      answer,
+      {
+        segment.id: float(score)
+        for segment, score in zip(answer.segments, scores, strict=True)
+      },
+    )
+    for answer, scores in zip(answers, compare(answers).scores, strict=True)
+  ]
+
+
 def choose(
   answers: Sequence[maps.PanopticMap],
   min_score: float = 0.0,

@@ -136,7 +136,7 @@ def open_maps(
   for item in inputs if folder else inputs[:1]:
     known = given_of(item)
     if known is not None:
-      size = image_files.read_image(item.path).shape[:2]
+      size = item.size or image_files.read_image(item.path).shape[:2]
       path = folder.path(item.name) if folder else first_mask
       completion.prepare(
         known, size, size, config.model.mask_size, rule, classes, path

@@ -10,6 +10,7 @@ from PIL import Image
 
 from data import streams
 from panoptic import files, images, natural_order
+from tasks.prediction import video_file
 
 
 def find_images(path: str) -> list[str]:
@@ -57,7 +58,8 @@ def find_frames(path: str) -> list[str]:
   """
   if files.is_file(path):
     raise NotADirectoryError(
-      f'{path} is a file: give --input a folder with the frames of a clip'
+      f'{path} is a file: give --input a folder with the frames of a clip, or '
+      f'a video, whose name ends in {", ".join(video_file.ENDINGS)}'
     )
   return in_order_of_frames(find_images(path), path)
 
@@ -129,6 +131,12 @@ def as_array(image: Any, name: str) -> np.ndarray:
       raise ValueError(f'{path} is a folder: give the paths of its images')
     if not files.is_file(path):
       raise FileNotFoundError(f'there is no image at {path!r}')
+    if video_file.is_video(path, of_clip=False):
+      raise ValueError(
+        f'{path} is a video: give its frames, which '
+        'tasks.prediction.video_file.Reader(path) yields one by one, or, to a '
+        'model of videos, predictor.track(path)'
+      )
     return read_image(path)
   if isinstance(image, Image.Image):
     try:

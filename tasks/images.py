@@ -1,5 +1,6 @@
 """Panoptic segmentation of images: the task that is trained and scored."""
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,15 +11,12 @@ import tf_keras
 
 from configs import base
 from data import dataset as dataset_lib
-from data import pipeline, registry
-from models import checkpoints, load_report, pix2seq_d
+from data import image_choice, pipeline, registry
+from models import checkpoints, load_report, pix2seq_d, prng
 from models.blocks import recompute
 from panoptic import classes as classes_lib
 from tasks import class_file, sampling, scorer, visualization
 from tasks.task import Tensors
-
-# Steps of the sampler that the trajectory shows (Figure 11).
-_TRAJECTORY = (1, 2, 4, 8, 16)
 
 
 class ImageTask:
@@ -79,8 +77,9 @@ class ImageTask:
 
     Raises:
       FileNotFoundError: If there are no such data.
-      ValueError: If they are wrong, or do not fit the model or the classes of
-        the run and of the other splits.
+      ValueError: If they are wrong, do not fit the model or the classes of the
+        run and of the other splits, or lack one of
+        `evaluation.visualized_ids`.
     """
     if split not in self._datasets:
       known = self.config.model.num_classes
@@ -98,6 +97,8 @@ class ImageTask:
         )
       if self._classes is None:
         self._classes, self._of_classes = dataset.classes, split
+      if split == self.config.data.eval_split:
+        self._check_visualized(dataset)
       self._datasets[split] = dataset
     return self._datasets[split]
 
@@ -205,7 +206,7 @@ class ImageTask:
     """
     settings = self.config.evaluation
     encoded = model.encode(batch['image'])
-    seeds = sampling.row_seeds(state['seed'], batch['index'])
+    seeds = prng.row_seeds(state['seed'], batch['index'])
     options: dict[str, Any] = {
       'given': batch.get('given'),
       'known': batch.get('known'),
@@ -241,7 +242,7 @@ class ImageTask:
   def visualize(
     self, model: pix2seq_d.Pix2SeqD, strategy: tf.distribute.Strategy
   ) -> dict[str, np.ndarray]:
-    """Draws the first examples, and how the sampler arrives at them.
+    """Draws the first examples, or those of `evaluation.visualized_ids`.
 
     Args:
       model: The model to be shown.
@@ -251,13 +252,15 @@ class ImageTask:
       'predictions', rows of image, truth and prediction; 'trajectory', rows of
       the image and of the prediction after 1, 2, 4, ... steps.
     """
-    count = self.config.evaluation.num_visualized
-    if not count:
+    indices = self._visualized()
+    if not len(indices):
       return {}
     shown = []
     # One at a time: as little memory as an evaluation with one example takes.
-    examples = self.eval_dataset().unbatch().filter(lambda row: row['valid'])
-    for batch in examples.take(count).batch(1):
+    config = copy.deepcopy(self.config)
+    config.evaluation.batch_size = 1
+    order = {'index': np.reshape(indices, [-1, 1])}
+    for batch in pipeline.eval_in_order(self.eval_set, config, order):
       steps = self.show_on_replicas(
         strategy, model, batch['image'], batch['index']
       )
@@ -268,21 +271,56 @@ class ImageTask:
       self.config, self.eval_set, shown, self._shown_steps()
     )
 
+  def _visualized(self) -> np.ndarray:
+    """The indices of the examples to draw."""
+    settings, dataset = self.config.evaluation, self.eval_set
+    if settings.visualized_ids:
+      split = self.config.data.eval_split
+      return image_choice.indices(dataset, settings.visualized_ids, split)
+    return np.arange(dataset.num_examples)[: self.config.data.eval_examples][
+      : settings.num_visualized
+    ]
+
+  def _check_visualized(self, dataset: dataset_lib.Dataset) -> None:
+    """Raises ValueError for the id of an example that is not there."""
+    ids = self.config.evaluation.visualized_ids
+    if ids:
+      image_choice.indices(dataset, ids, self.config.data.eval_split)
+
   def show_step(self, model, image, index):
     """Decoded maps of the shown steps, int32 `[n, 1, h, w, 2]`."""
     seed = tf.constant(self.config.evaluation.seed, tf.int64)
+    batch = self.batch_of_images(image, index)
+    found = self.predict_trajectory(model, batch, self.initial_state(1, seed))
+    return tf.stack([found[n - 1] for n in self._shown_steps()])
+
+  def predict_trajectory(
+    self, model: pix2seq_d.Pix2SeqD, batch: Tensors, state: Tensors
+  ) -> tf.Tensor:
+    """How the sampler arrives at the maps of `predict_label_map`.
+
+    Args:
+      model: See there.
+      batch: See there.
+      state: From `initial_state`.
+
+    Returns:
+      The decoded maps of all steps, int32 `[steps, b, h, w, 2]`; the last is
+      the answer, or the first of several.
+    """
     x_0 = sampling.sample(
       model,
-      model.encode(image),
-      sampling.row_seeds(seed, index),
+      model.encode(batch['image']),
+      prng.row_seeds(state['seed'], batch['index']),
       self.config.evaluation.sampler,
       trajectory=True,
+      given=batch.get('given'),
+      known=batch.get('known'),
     )
-    return tf.stack([model.decode(x_0[n - 1]) for n in self._shown_steps()])
+    return model.decode(x_0)
 
   def _shown_steps(self) -> list[int]:
-    total = self.config.evaluation.sampler.steps
-    return [n for n in _TRAJECTORY if n < total] + [total]
+    return visualization.shown_steps(self.config.evaluation.sampler.steps)
 
 
 def _known_classes(label_map: tf.Tensor, config: base.Experiment) -> tf.Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from configs import base
-from data import pipeline, registry
+from data import image_choice, pipeline, registry
 from data.reading import file_dataset, split_content, split_index
 from panoptic import classes as classes_lib
 from panoptic import decode, maps, png
@@ -18,9 +18,12 @@ from panoptic.drawing import draw, sheets
 
 _SIDE = 256  # Pixels: small examples are drawn at least this large.
 _COLUMNS = 4
+_COUNT = 16
 
 
-def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
+def run(
+  config: base.Experiment, output_dir: str, count: int | None = None
+) -> None:
   """Draws training examples and counts their classes and segments.
 
   Writes `<output>/train.png`: for each example the image, and the image under
@@ -30,22 +33,30 @@ def run(config: base.Experiment, output_dir: str, count: int = 16) -> None:
   Args:
     config: The experiment.
     output_dir: The folder to write.
-    count: Number of examples.
+    count: Number of examples; None: each of `evaluation.visualized_ids`, or 16
+      where these are empty. More than those are the same images, transformed
+      anew.
 
   Raises:
     FileNotFoundError, ValueError: If the data are missing or wrong.
   """
   if not output_dir:
     raise ValueError('--mode=inspect needs --output, a folder to write')
-  if count < 1:
+  if count is not None and count < 1:
     raise ValueError(f'--num_examples is {count}; it must be at least 1')
   split = config.data.train_split
   dataset = registry.create(config.data, split)
+  order = None
+  if config.evaluation.visualized_ids:
+    order = image_choice.indices(
+      dataset, config.evaluation.visualized_ids, split
+    ).tolist()
+  count = count or (_COUNT if order is None else len(order))
   if isinstance(dataset, file_dataset.FileDataset):
     _warn(dataset.content, split, config.data.name)
   start = time.monotonic()
-  batches = pipeline.train_dataset(dataset, config).unbatch().take(count)
-  examples = list(batches.as_numpy_iterator())
+  batches = pipeline.train_dataset(dataset, config, order=order)
+  examples = list(batches.unbatch().take(count).as_numpy_iterator())
   seconds = time.monotonic() - start
   shown = [_maps(example, dataset.classes) for example in examples]
   cells = [

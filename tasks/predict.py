@@ -5,15 +5,19 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+from PIL import Image
+
 from configs import base
 from data import registry, streams
 from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
-from panoptic import maps, result_files
+from panoptic import files, maps, png, result_files
 from panoptic.console import progress
 from tasks import class_file, given_maps, image_files, predict_files, videos
 from tasks import predictor as predictor_lib
 from tasks.prediction import result as result_lib
+from tasks.prediction import video_file
 
 
 def run(
@@ -25,6 +29,7 @@ def run(
   overwrite: bool = False,
   given: str = '',
   first_mask: str = '',
+  trajectory: bool = False,
 ) -> None:
   """Segments images one after another, in constant memory.
 
@@ -33,11 +38,13 @@ def run(
   the images are the frames of one clip. Its ids persist, and it is not split:
   `evaluation.video.max_frames` refuses it where `evaluation.video.split` is
   false. Of a data set with another format of result files, such files go to
-  `<output>/masks/`.
+  `<output>/masks/`. The frames of a video file are read one by one, and the
+  drawings of them are also `<output>/overlay.mp4`.
 
   Args:
     config: The experiment that the model was trained with.
-    input_path: An image, or a folder of images; for a clip a folder.
+    input_path: An image, a folder of images, or a video file; for a clip one
+      of the latter two.
     output_dir: The folder to write.
     checkpoint: Path or folder of a checkpoint; None for
       `training.init_checkpoint`.
@@ -58,9 +65,26 @@ def run(
   if not output_dir:
     raise ValueError('--mode=predict needs --output, a folder to write')
   is_clip = config.task == 'video'
-  inputs = predict_files.find(input_path, is_clip, image_list)
   maps_given = [path for path in (given, first_mask) if path]
-  predict_files.check_output(output_dir, inputs, overwrite, maps_given)
+  if trajectory and first_mask:
+    raise ValueError(
+      '--trajectory shows how the first frame is found, which --first_mask '
+      'gives: leave out one of the two'
+    )
+  video = None
+  is_video = video_file.is_video(input_path, of_clip=is_clip)
+  if is_video and not files.is_folder(input_path):
+    if image_list:
+      raise ValueError(
+        f'--image_list is for images, but {input_path} is a video: leave it out'
+      )
+    video = video_file.Reader(input_path)
+    first = predict_files.of_video(input_path, 1, video.size)
+    predict_files.check_output(output_dir, first, overwrite, maps_given)
+    inputs = predict_files.of_video(input_path, video.count(), video.size)
+  else:
+    inputs = predict_files.find(input_path, is_clip, image_list)
+    predict_files.check_output(output_dir, inputs, overwrite, maps_given)
   paths = [item.path for item in inputs]
   limit = config.evaluation.video
   if is_clip and limit.max_frames and not limit.split:
@@ -72,13 +96,15 @@ def run(
     )
   if first_mask:
     videos.check_follows(config)
-  image_files.check(paths, same_size=is_clip)
+  if video is None:
+    image_files.check(paths, same_size=is_clip)
   given_of = given_maps.open_maps(
     given, first_mask, inputs, config, class_file.of_weights(config, checkpoint)
   )
 
   predictor = predictor_lib.create(config, checkpoint, verbose=False)
-  results = _results(predictor, inputs, given_of)
+  pixels = iter(video or map(image_files.read_image, paths))
+  results = _results(predictor, pixels, inputs, given_of)
   if overwrite:
     predict_files.clear_output(output_dir)
   with contextlib.ExitStack() as stack:
@@ -86,6 +112,10 @@ def run(
       stack.enter_context(writer)
       for writer in _start_results(config, predictor.classes, output_dir)
     ]
+    drawings = None
+    if video is not None:
+      path = os.path.join(output_dir, 'overlay.mp4')
+      drawings = stack.enter_context(video_file.Writer(path, video.rate))
     pace = progress.Pace()
     for i, item in enumerate(inputs):
       start = time.monotonic()
@@ -98,9 +128,18 @@ def run(
           item.file_name,
           result.scores,
         )
-      result.save_drawing(
-        os.path.join(output_dir, 'overlay', f'{item.name}.png')
+      drawing = result.draw()
+      name = f'{item.name}.png'
+      png.save(
+        os.path.join(output_dir, 'overlay', name), Image.fromarray(drawing)
       )
+      if drawings is not None:
+        drawings.add(drawing)
+      if trajectory and not (is_clip and i):
+        known = None if is_clip else given_of(item)
+        predictor.trajectory(result.image, index=i, given=known).save_drawing(
+          os.path.join(output_dir, 'trajectory', name)
+        )
       pace.step()
       count = len(result.panoptic_map.segments)
       line = (
@@ -116,16 +155,16 @@ def run(
 
 def _results(
   predictor: predictor_lib.Predictor,
+  pixels: Iterator[np.ndarray],
   inputs: Sequence[predict_files.Input],
   given_of: Callable[[predict_files.Input], maps.PanopticMap | None],
 ) -> Iterator[result_lib.Prediction]:
   """The predictions of images or frames, one at a time."""
   if predictor.config.task == 'video':
-    frames = (image_files.read_image(item.path) for item in inputs)
-    return predictor.track(frames, first_mask=given_of(inputs[0]))
+    return predictor.track(pixels, first_mask=given_of(inputs[0]))
   return (
-    predictor(image_files.read_image(item.path), index=i, given=given_of(item))
-    for i, item in enumerate(inputs)
+    predictor(image, index=i, given=given_of(item))
+    for i, (image, item) in enumerate(zip(pixels, inputs, strict=True))
   )
 
 

@@ -10,7 +10,10 @@ from panoptic import files, image_ids
 from tasks import image_files
 
 # What is written to the output folder.
-_RESULTS = ('panoptic', 'panoptic.json', 'overlay', 'masks')
+_RESULTS = (
+  *('panoptic', 'panoptic.json', 'overlay', 'overlay.mp4', 'trajectory'),
+  'masks',
+)
 
 
 class Input(NamedTuple):
@@ -20,11 +23,13 @@ class Input(NamedTuple):
     path: Its file.
     file_name: Its name in the list of images.
     image_id: Its id in result files.
+    size: Rows and columns, where they are known before it is read.
   """
 
   path: str
   file_name: str
   image_id: image_ids.ImageId
+  size: tuple[int, int] | None = None
 
   @property
   def name(self) -> str:
@@ -71,6 +76,17 @@ def find(path: str, is_clip: bool, image_list: str = '') -> list[Input]:
         f'{item.image_id}: give each its own'
       )
   return found
+
+
+def of_video(path: str, count: int, size: tuple[int, int]) -> list[Input]:
+  """The frames of a video file, which are named by their numbers from 0 on.
+
+  Args:
+    path: Of the file.
+    count: Of frames.
+    size: Rows and columns.
+  """
+  return [Input(path, f'{i:06d}.png', i, size) for i in range(count)]
 
 
 def _by_name(path: str) -> Input:

@@ -13,6 +13,7 @@ from typing import Any
 
 from configs import base, loading, run_settings
 from models import checkpoints, pix2seq_d
+from panoptic import answers as answers_lib
 from panoptic import classes as classes_lib
 from panoptic import files, maps
 from tasks import (
@@ -28,7 +29,9 @@ from tasks.prediction import (
   result,
   settings,
   stored_model,
+  video_file,
 )
+from tasks.prediction import trajectory as trajectory_lib
 
 
 def load(
@@ -146,7 +149,8 @@ class Predictor:
       sampler: 'ddim', or another name of `diffusion.SAMPLERS`.
       samples: Number of answers to each image, which have noise of their own.
         The first is the only one of a single sample. None: one answer, the
-        medoid of `evaluation.samples`.
+        medoid of `evaluation.samples`. Where there are several, segments have
+        scores.
       min_segment_pixels: Smaller segments become void.
       index: Number of the image, on which the noise depends, too; or, for a
         list, one of each. `--mode=predict` counts the images of a folder from
@@ -198,13 +202,71 @@ class Predictor:
         answer = scorer.answer_of(label_map, self.config, to_segments, always)
         answers.append(self._prediction(row.image, *answer))
       else:
-        segments = map(to_segments, label_map)
-        answers.append([self._prediction(row.image, one) for one in segments])
+        found = answers_lib.scored(list(map(to_segments, label_map)))
+        answers.append([self._prediction(row.image, *one) for one in found])
     return answers if several else answers[0]
+
+  def trajectory(
+    self,
+    image: Any,
+    *,
+    steps: int | None = None,
+    td: float | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    min_segment_pixels: int | None = None,
+    index: int = 0,
+    given: maps.PanopticMap | None = None,
+    shown: Sequence[int] | None = None,
+  ) -> trajectory_lib.Trajectory:
+    """How the sampler arrives at the answer to an image.
+
+    Args:
+      image: As for `__call__`, and so the others; for a model of videos it is
+        the first frame of a clip.
+      steps: See there.
+      td: See there.
+      seed: See there.
+      sampler: See there.
+      min_segment_pixels: See there.
+      index: See there.
+      given: See there.
+      shown: The numbers of the steps to return, from 1 on; None: 1, 2, 4, 8,
+        16 and the last.
+
+    Returns:
+      The predictions after these steps; that after the last is the answer, or
+      the first of several.
+
+    Raises:
+      FileNotFoundError: If there is no such image.
+      ValueError: If the image or a setting is wrong.
+    """
+    chosen = settings.choose(
+      self.config, steps, td, seed, sampler, min_segment_pixels
+    )
+    if given is not None and self._is_of_videos:
+      raise ValueError('given is for images, but this model is of videos')
+    pixels = self._programs.input_of(image_files.as_array(image, 'the image'))
+    (known,) = known_maps.of_images(
+      given, [pixels], self.config, chosen.rule, self.classes
+    )
+    (number,) = settings.indices(index, 1)
+    number = 0 if self._is_of_videos else number
+    row = programs.Row(pixels, number, known)
+    numbers = settings.shown_steps(
+      shown, settings.steps_of_first(self.config, chosen.sampler)
+    )
+    found = self._programs.trajectory(row, chosen.sampler, chosen.seed)
+    to_segments = known_maps.decoder(row, chosen.rule, self.classes)
+    predictions = [
+      self._prediction(pixels, to_segments(found[n - 1])) for n in numbers
+    ]
+    return trajectory_lib.Trajectory(numbers, predictions)
 
   def track(
     self,
-    frames: Iterable[Any],
+    frames: Iterable[Any] | str | os.PathLike,
     *,
     steps: int | None = None,
     td: float | None = None,
@@ -221,7 +283,8 @@ class Predictor:
 
     Args:
       frames: Images as for `__call__`, in order and of one size. Those of a
-        list are all read before the first is segmented.
+        list are all read before the first is segmented. Or the path of a video
+        file, which is read frame by frame.
       steps: As for `__call__`, and so the others. First frames take
         `evaluation.video.first_frame_steps`, if the experiment has such.
       td: See there.
@@ -243,12 +306,16 @@ class Predictor:
         'this model is of images, each by itself: call predictor(image), or '
         'predictor(images) with a list'
       )
+    if isinstance(frames, (str, os.PathLike)):
+      if video_file.is_video(frames, of_clip=True):
+        frames = video_file.Reader(frames)
     if isinstance(frames, (str, os.PathLike, Mapping)) or not hasattr(
       frames, '__iter__'
     ):
       raise ValueError(
         f'frames are of the type {type(frames).__name__}: give a list or an '
-        'iterator of images, such as their paths in order'
+        'iterator of images, such as their paths in order, or the path of a '
+        f'video, which ends in {", ".join(video_file.ENDINGS)}'
       )
     chosen = settings.choose(
       self.config, steps, td, seed, sampler, min_segment_pixels

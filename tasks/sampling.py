@@ -6,23 +6,6 @@ from configs import base
 from models import image_encoder, pix2seq_d, prng
 
 
-def row_seeds(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
-  """A seed for each row of a batch.
-
-  Args:
-    seed: int64 scalar, of the whole evaluation; or `[b]`, of each row.
-    *numbers: int64 `[b]` each, which identify a row: an example's index, or
-      the numbers of a video and of a frame in it.
-
-  Returns:
-    int64 `[b, 2]`.
-  """
-  seeds = tf.reshape(tf.stack([seed, tf.zeros_like(seed)], -1), [-1, 2])
-  for number in numbers:
-    seeds = prng.fold_in(seeds, number)
-  return seeds
-
-
 def sample(
   model: pix2seq_d.Pix2SeqD,
   encoded: image_encoder.Encoded | None,
@@ -39,7 +22,7 @@ def sample(
   Args:
     model: The network.
     encoded: The images, from `model.encode`.
-    seeds: int64 `[b, 2]`, from `row_seeds`.
+    seeds: int64 `[b, 2]`, from `prng.row_seeds`.
     sampler: Rule, steps, td and schedule.
     past_masks: int32 `[b, h, w, 2 P]`; None for a model without.
     trajectory: Keep the predictions of all steps.
@@ -50,22 +33,16 @@ def sample(
   Returns:
     As `Pix2SeqD.sample`.
   """
-  config = model.config
-  shape = [*config.mask_size, 2 * config.bits]
-
-  def draw(step):
-    return prng.normal(seeds, shape, step)
-
   return model.sample(
     encoded,
-    draw(0),
+    None,
     sampler,
     past_masks,
-    noise_fn=lambda step: draw(step + 1),
     trajectory=trajectory,
     given=given,
     known=known,
     steps=steps,
+    seeds=seeds,
   )
 
 
@@ -73,7 +50,7 @@ def answer_seeds(seeds: tf.Tensor, count: int) -> tf.Tensor:
   """Seeds of several answers to each row, of which the first is the row's own.
 
   Args:
-    seeds: int64 `[b, 2]`, from `row_seeds`.
+    seeds: int64 `[b, 2]`, from `prng.row_seeds`.
     count: N, of answers; the n-th seed does not depend on it.
 
   Returns:
@@ -101,7 +78,7 @@ def sample_several(
   Args:
     model: The network.
     encoded: The images, from `model.encode`, which sees them once.
-    seeds: int64 `[b, 2]`, from `row_seeds`.
+    seeds: int64 `[b, 2]`, from `prng.row_seeds`.
     sampler: Rule, steps, td and schedule.
     count: N, of answers to each image.
     past_masks: As for `sample`.

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from configs import base
-from data import pipeline, streams, video_pipeline
-from models import pix2seq_d
+from data import dataset as dataset_lib
+from data import image_choice, pipeline, streams, video_pipeline
+from models import pix2seq_d, prng
 from models.blocks import layers
 from tasks import images, sampling, visualization
 from tasks.task import Tensors
@@ -70,7 +71,7 @@ class VideoTask(images.ImageTask):
       The decoded maps int32 `[b, h, w, 2]`, and the state.
     """
     steps = state.get('steps')
-    seeds = sampling.row_seeds(state['seed'], batch['sequence'], batch['frame'])
+    seeds = prng.row_seeds(state['seed'], batch['sequence'], batch['frame'])
     is_first, valid = batch['is_first_frame'], batch['valid']
     if 'past_masks' not in state:
       x_0 = self._sample_frames(
@@ -91,6 +92,19 @@ class VideoTask(images.ImageTask):
     label_map = model.decode(x_0)
     past = tf.concat([past[:, 1:], label_map[:, tf.newaxis]], axis=1)
     return label_map, {**state, 'past_masks': past}
+
+  def predict_trajectory(
+    self, model: pix2seq_d.Pix2SeqD, batch: Tensors, state: Tensors
+  ) -> tf.Tensor:
+    """See `ImageTask`; of first frames."""
+    x_0 = sampling.sample(
+      model,
+      model.encode(batch['image']),
+      prng.row_seeds(state['seed'], batch['sequence'], batch['frame']),
+      self._sampler_of_first(),
+      trajectory=True,
+    )
+    return model.decode(x_0)
 
   def batch_of_images(self, images: tf.Tensor, index: tf.Tensor) -> Tensors:
     """See `ImageTask`; a row is of a clip of its own, which begins at 0."""
@@ -114,9 +128,7 @@ class VideoTask(images.ImageTask):
     Returns:
       One image by its name.
     """
-    count = min(self.config.evaluation.num_visualized, _SHOWN_VIDEOS)
-    videos = list(self.eval_set.sequences.values())
-    videos = videos[: self.config.data.eval_examples][:count]
+    videos = self._videos_to_show()
     if not videos:
       return {}
     shown = []
@@ -126,7 +138,7 @@ class VideoTask(images.ImageTask):
     seed = tf.constant(config.evaluation.seed, tf.int64)
     initial_state = functools.partial(self.initial_state, 1, seed)
     start = tf.function(lambda: strategy.run(initial_state), autograph=False)
-    for number, frames in enumerate(videos):
+    for number, frames in videos.items():
       order = vars(streams.make_streams([frames[:_SHOWN_FRAMES]], 1))
       order = {**order, 'sequence': np.full_like(order['sequence'], number)}
       state, rows = start(), []
@@ -144,6 +156,23 @@ class VideoTask(images.ImageTask):
     sheet = visualization.video_sheet(self.config, self.eval_set, shown)
     return {name: sheet}
 
+  def _videos_to_show(self) -> dict[int, range]:
+    """The frames of the videos to draw, by the numbers of the videos."""
+    settings, sequences = self.config.evaluation, self.eval_set.sequences
+    names = list(sequences)
+    chosen = list(settings.visualized_ids)
+    if not chosen:
+      count = min(settings.num_visualized, _SHOWN_VIDEOS)
+      chosen = names[: self.config.data.eval_examples][:count]
+    return {names.index(name): sequences[name] for name in chosen}
+
+  def _check_visualized(self, dataset: dataset_lib.Dataset) -> None:
+    image_choice.check_videos(
+      list(dataset.sequences),
+      self.config.evaluation.visualized_ids,
+      self.config.data.eval_split,
+    )
+
   def show_step(self, model, batch, state):
     return self.predict_step(model, batch, state)
 
@@ -159,11 +188,9 @@ class VideoTask(images.ImageTask):
       )
 
     later = self.config.evaluation.sampler
-    of_first = self.config.evaluation.video.first_frame_steps
-    if steps is not None or of_first in (0, later.steps):
+    first = self._sampler_of_first()
+    if steps is not None or first.steps == later.steps:
       return sample(later)
-    first = copy.deepcopy(later)
-    first.steps = of_first
     # A batch may hold both. Each branch runs only where a row needs it.
     model_config = self.config.model
     rows = layers.batch_size(seeds)
@@ -175,6 +202,13 @@ class VideoTask(images.ImageTask):
     x_0_first = sample_if(tf.reduce_any(is_first), first)
     x_0_later = sample_if(tf.reduce_any(~is_first & valid), later)
     return tf.where(_as_maps(is_first)[:, 0], x_0_first, x_0_later)
+
+  def _sampler_of_first(self) -> base.Sampler:
+    """The sampler of first frames."""
+    sampler = copy.deepcopy(self.config.evaluation.sampler)
+    of_first = self.config.evaluation.video.first_frame_steps
+    sampler.steps = of_first or sampler.steps
+    return sampler
 
 
 def follow(

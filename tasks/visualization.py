@@ -15,10 +15,17 @@ if TYPE_CHECKING:  # Drawing needs no TensorFlow, which both of these import.
 
 _IMAGE_SIDE, _FRAME_SIDE = 128, 96  # Pixels, at least.
 _MAX_TRAJECTORIES = 4
+# Steps of the sampler that a trajectory shows (Figure 11).
+_TRAJECTORY = (1, 2, 4, 8, 16)
 _VIDEO_LEGEND = (
   sheets.Entry('Rows: frames, ground truth, predictions.'),
   sheets.Entry('A colour is the id of a thing; stuff is dark.'),
 )
+
+
+def shown_steps(total: int) -> list[int]:
+  """The numbers of the steps, of so many, that a trajectory shows."""
+  return [n for n in _TRAJECTORY if n < total] + [total]
 
 
 def image_sheets(

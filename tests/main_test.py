@@ -44,6 +44,10 @@ from tasks import class_file
     (['--params_override=training.steps=0'], 'training.steps is 0'),
     (['--config_file=nowhere.yaml'], 'no configuration file'),
     (['--mode=predict'], 'no checkpoint to predict with'),
+    (
+      ['--mode=predict', '--image_ids=1'],
+      '--image_ids has no meaning for --mode=predict: it is for evaluations',
+    ),
     (['--mode=export'], 'no checkpoint to export; give --checkpoint'),
     (['--mode=export_weights'], 'no checkpoint to export; give --checkpoint'),
     (

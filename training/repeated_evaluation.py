@@ -14,7 +14,13 @@ from training.run_folder import json_lines
 
 # They leave the scores of a run as they are. (So does `write_results`, but runs
 # that wrote no files are repeated where files are asked for.)
-_IRRELEVANT = ('runs', 'num_pictures', 'batch_size', 'every')
+_IRRELEVANT = (
+  'runs',
+  'num_pictures',
+  'visualized_ids',
+  'batch_size',
+  'every',
+)
 # Values of `data.source`; files and records hold the same examples.
 _SOURCES = ('folder', 'tfds')
 
@@ -34,7 +40,7 @@ def keys(config: base.Experiment, checkpoint: str) -> tuple[str, ...]:
   """
   values = loading.with_old_names(config)
   for name in _IRRELEVANT:
-    del values['evaluation'][name]
+    values['evaluation'].pop(name, None)
   scored = [checkpoint] if checkpoint else config.training.init_checkpoint
   contents = [_content(path) for path in scored]
 

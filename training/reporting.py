@@ -28,7 +28,10 @@ from training.run_folder import curves, json_lines
 # Settings of an evaluation that leave its scores as they are.
 _IRRELEVANT = tuple(
   f'evaluation.{name}'
-  for name in ('every', 'batch_size', 'num_visualized', 'runs', 'write_results')
+  for name in (
+    *('every', 'batch_size', 'num_visualized', 'visualized_ids', 'runs'),
+    'write_results',
+  )
 )
 
 

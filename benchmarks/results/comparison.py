@@ -17,7 +17,7 @@ _WITHOUT_EFFECT = frozenset(
     *('training.keep_checkpoints', 'training.visualize_every'),
     *('training.jit_compile', 'training.recompute'),
     *('evaluation.every', 'evaluation.batch_size', 'evaluation.num_visualized'),
-    'evaluation.write_results',
+    *('evaluation.visualized_ids', 'evaluation.write_results'),
   )
 )
 # Compared by `_start`.

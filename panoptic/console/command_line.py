@@ -34,10 +34,10 @@ class _PathParser(flags.ArgumentParser):
     return 'path'
 
 
-class _PathsParser(_PathParser):
-  """Parses paths between commas, which may stand in brackets as in YAML."""
+class _NamesParser(flags.ArgumentParser):
+  """Parses names between commas, which may stand in brackets as in YAML."""
 
-  syntactic_help = 'paths between commas; a leading ~ is the home folder'
+  syntactic_help = 'names between commas'
 
   def parse(self, argument):
     if not isinstance(argument, str):  # The default.
@@ -45,8 +45,21 @@ class _PathsParser(_PathParser):
     text = argument.strip()
     if text.startswith('[') and text.endswith(']'):
       text = text[1:-1]
-    paths = (path.strip() for path in text.split(','))
-    return [super(_PathsParser, self).parse(path) for path in paths if path]
+    names = (name.strip() for name in text.split(','))
+    return [name for name in names if name]
+
+  def flag_type(self):
+    return 'names'
+
+
+class _PathsParser(_NamesParser):
+  """Parses paths between commas."""
+
+  syntactic_help = 'paths between commas; a leading ~ is the home folder'
+
+  def parse(self, argument):
+    paths = super().parse(argument)
+    return paths and [files.expand_home(path) for path in paths]
 
   def flag_type(self):
     return 'paths'
@@ -75,8 +88,17 @@ def define_path(
 
 def define_paths(name: str, help: str, **options) -> flags.FlagHolder:
   """As `define_path`, for a list of paths; None where it is not given."""
+  return _define_list(_PathsParser(), name, help, **options)
+
+
+def define_names(name: str, help: str, **options) -> flags.FlagHolder:
+  """As `define_paths`, for names."""
+  return _define_list(_NamesParser(), name, help, **options)
+
+
+def _define_list(parser, name, help, **options) -> flags.FlagHolder:
   return flags.DEFINE(
-    _PathsParser(),
+    parser,
     name,
     None,
     help,

@@ -100,6 +100,26 @@ class Programs:
       )
       yield from found[: len(part)].numpy()
 
+  def trajectory(
+    self, row: Row, sampler: base.Sampler, seed: int
+  ) -> np.ndarray:
+    """The label maps of all steps, int32 `[steps, h, w, 2]`.
+
+    Args:
+      row: The image; of a model of videos the first frame of a clip.
+      sampler: Name, steps, td and schedule.
+      seed: Of the noise.
+    """
+    known = [] if row.known is None else [row.known]
+    task, program = self._get(sampler, 1, 1, bool(known), is_trajectory=True)
+    found = program(
+      row.image.resized[tf.newaxis],
+      tf.constant([row.number], tf.int64),
+      task.initial_state(1, tf.constant(seed, tf.int64)),
+      _as_batch(known),
+    )
+    return found[:, 0].numpy()
+
   def stream(
     self,
     frames: Iterable[Input],
@@ -130,14 +150,17 @@ class Programs:
     size: int,
     samples: int = 1,
     is_given: bool = False,
+    is_trajectory: bool = False,
   ) -> tuple[images_lib.ImageTask, Callable[..., Any]]:
     """The task of a sampler, and its step for so many images and answers."""
-    key = sampler.name, sampler.steps, sampler.td, samples, is_given, size
+    kind = samples, is_given, is_trajectory, size
+    key = sampler.name, sampler.steps, sampler.td, *kind
     if key not in self._programs:
       if self._verbose:
         print(
           f'Compiling for {size} image{"s" * (size > 1)} at a time, '
-          f'{f"{samples} answers to each, " if samples > 1 else ""}sampler '
+          f'{f"{samples} answers to each, " if samples > 1 else ""}'
+          f'{"all steps, " if is_trajectory else ""}sampler '
           f'{sampler.name}, {sampler.steps} steps, td {sampler.td:g}; later '
           'calls with these settings are quick.',
           flush=True,
@@ -149,6 +172,8 @@ class Programs:
 
       def predict(images, index, state, known):
         batch = {**task.batch_of_images(images, index), **known}
+        if is_trajectory:
+          return task.predict_trajectory(self._model, batch, state)
         return task.predict_label_map(self._model, batch, state)
 
       compiled = config.training.jit_compile

@@ -2,14 +2,14 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple, Tuple
 
 import numpy as np
 
 from configs import base, choices, type_checks
 from models import diffusion
 from panoptic import decode
-from tasks import scorer
+from tasks import scorer, visualization
 
 _Samples = Annotated[int, type_checks.between(1, 10_000)]
 
@@ -45,26 +45,26 @@ def choose(
   hints = type_checks.hints(chosen)
   for name, value in (('steps', steps), ('td', td)):
     if value is not None:
-      setattr(chosen, name, _checked(value, hints[name], name))
+      setattr(chosen, name, type_checks.checked(value, hints[name], name))
   if sampler is not None:
-    chosen.name = _checked(sampler, str, 'sampler')
+    chosen.name = type_checks.checked(sampler, str, 'sampler')
     choices.choose(diffusion.SAMPLERS, chosen.name, 'sampler')
   rule = scorer.rule(config)
   if min_segment_pixels is not None:
-    pixels = _checked(
+    pixels = type_checks.checked(
       min_segment_pixels, base.CountOrZero, 'min_segment_pixels'
     )
     rule = rule._replace(min_segment_pixels=pixels)
   if seed is None:
     seed = config.evaluation.seed
-  return Settings(chosen, _checked(seed, base.Seed, 'seed'), rule)
+  return Settings(chosen, type_checks.checked(seed, base.Seed, 'seed'), rule)
 
 
 def check_samples(samples: int | None, default: int) -> int:
   """Returns a number of answers; ValueError if it is not 1 or more."""
   if samples is None:
     return default
-  return _checked(samples, _Samples, 'samples')
+  return type_checks.checked(samples, _Samples, 'samples')
 
 
 def indices(index: int | Sequence[int], count: int) -> list[int]:
@@ -78,16 +78,36 @@ def indices(index: int | Sequence[int], count: int) -> list[int]:
     ValueError: If there are not as many, or one is not 0 or more.
   """
   if not isinstance(index, (Sequence, np.ndarray)):
-    return [_checked(index, base.CountOrZero, 'index')] * count
+    return [type_checks.checked(index, base.CountOrZero, 'index')] * count
   if len(index) != count:
     raise ValueError(
       f'index has {len(index)} numbers for {count} images: give as many, or one'
     )
-  return [_checked(number, base.CountOrZero, 'index') for number in index]
+  return [
+    type_checks.checked(number, base.CountOrZero, 'index') for number in index
+  ]
 
 
-def _checked(value: Any, hint: Any, name: str) -> Any:
-  """A setting in its type; a scalar of NumPy is a number."""
-  if isinstance(value, np.generic):
-    value = value.item()
-  return type_checks.checked(value, hint, name)
+def steps_of_first(config: base.Experiment, sampler: base.Sampler) -> int:
+  """The steps of an image, or of the first frame of a clip."""
+  of_first = config.evaluation.video.first_frame_steps
+  return (config.task == 'video' and of_first) or sampler.steps
+
+
+def shown_steps(shown: Sequence[int] | None, total: int) -> list[int]:
+  """The numbers of steps to show, in order.
+
+  Args:
+    shown: The numbers, from 1 on; None: those of the figures.
+    total: Of all steps.
+
+  Raises:
+    ValueError: If there is none, or one is no number of a step.
+  """
+  if shown is None:
+    return visualization.shown_steps(total)
+  number = Annotated[int, type_checks.between(1, total)]
+  numbers = type_checks.checked(shown, Tuple[number, ...], 'shown')
+  if not numbers:
+    raise ValueError(f'shown is empty: give numbers of steps, 1 to {total}')
+  return sorted(set(numbers))

@@ -1,13 +1,16 @@
 """Tests of misspelt fields, however they are named."""
 
 import copy
+import functools
+import os
 import pathlib
 import pickle
 
+import numpy as np
 import pytest
 
 import configs
-from configs import base
+from configs import base, loading
 
 
 def _sections(section, name='Experiment'):
@@ -48,6 +51,67 @@ def test_fields_within_sections():
     config.override({'training': {'stepz': 5}})
   with pytest.raises(AttributeError, match='qqq.: its fields are task, model,'):
     config.qqq = 1
+
+
+@pytest.mark.parametrize(
+  ('section', 'field', 'value', 'sentence'),
+  [
+    ('Training', 'steps', '5', 'a whole number'),
+    ('Training', 'steps', 5.0, 'a whole number'),
+    ('Training', 'steps', True, 'a whole number'),
+    ('Training', 'steps', None, 'a whole number'),
+    ('Training', 'steps', 0, 'at least 1'),
+    ('Training', 'steps', {'a': 1}, 'a whole number'),
+    ('Training', 'jit_compile', 1, 'true or false'),
+    ('Training', 'init_checkpoint', 'a', 'a list'),
+    ('Model', 'image_size', 64, 'a list'),
+    ('Model', 'image_size', [64], 'a list of 2'),
+    ('Model', 'conditioning', ['concat', 1], 'a text'),
+    ('Sampler', 'td', 'x', 'a number'),
+    ('Experiment', 'model', None, 'a section of fields'),
+    ('Experiment', 'training', 5, 'a section of fields'),
+    ('Experiment', 'model', base.Training(), 'a section of fields'),
+  ],
+)
+def test_every_way_to_set_a_field_refuses_a_wrong_value(
+  section, field, value, sentence
+):
+  config = getattr(base, section)()
+  before = copy.deepcopy(config)
+  told = f'^{section}.{field} is .*; it must be {sentence}'
+  for change in (
+    lambda: setattr(config, field, value),
+    lambda: config.override({field: value}),
+    lambda: config.override({field: value}, is_strict=False),
+    lambda: config.replace(**{field: value}),
+    lambda: type(config)(**{field: value}),
+  ):
+    if section == 'Experiment' and isinstance(value, base.Training):
+      change = functools.partial(setattr, config, field, value)
+    with pytest.raises(ValueError, match=told) as error:
+      change()
+    assert '\n' not in str(error.value)
+  assert config == before
+
+
+def test_values_get_the_types_of_their_fields():
+  config = base.Experiment()
+  config.model.image_size = [32, np.int64(64)]
+  config.evaluation.sampler.td = 2
+  config.evaluation.sampler.steps = np.int32(7)
+  config.override({'optimizer': {'learning_rate': np.float32(0.5)}})
+  config.data.dir = '~/a'
+  config.data.past_frames = np.array([-2, -1])
+  assert config.model.image_size == (32, 64)
+  assert type(config.evaluation.sampler.td) is float
+  assert type(config.evaluation.sampler.steps) is int
+  assert config.optimizer.learning_rate == 0.5
+  assert config.data.dir == os.path.expanduser('~/a')
+  assert config.data.past_frames == (-2, -1)
+  loading.plain(config)
+  config.data.shapes = {'size': 32}
+  config.model = base.Model(bits=4)
+  assert (config.data.shapes.size, config.model.bits) == (32, 4)
 
 
 def test_what_sections_could_do_they_can():

@@ -75,6 +75,12 @@ def _indices(batches):
   return np.concatenate(pixels).tolist()
 
 
+def test_an_order_of_examples_is_kept_again_and_again():
+  config = _experiment(batch_size=2)
+  batches = pipeline.train_dataset(Numbered(9), config, order=[7, 2, 5])
+  assert _indices(_take(batches, 3)) == [7, 2, 5, 7, 2, 5]
+
+
 @pytest.mark.slow
 def test_training_elements():
   dataset, config = _shapes()

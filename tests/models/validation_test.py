@@ -37,12 +37,12 @@ def test_models_that_cannot_be(changes, sentence):
   ('changes', 'sentence'),
   [
     ({'image_size': (40, 32)}, r'image_size \(40, 32\) .* multiples of 16'),
-    ({'image_size': (32,)}, r'image_size \(32,\) must be two'),
+    ({'image_size': (32,)}, r'image_size is \(32,\); it must be a list of 2'),
     ({'mask_size': (15, 16)}, r'mask_size \(15, 16\) .* multiples of 2'),
     ({'mask_size': (4, 4)}, r'mask_size \(4, 4\) does not fit'),
     ({'mask_size': (16, 32)}, r'mask_size \(16, 32\) does not fit'),
     ({'mask_size': (64, 64)}, r'mask_size \(64, 64\) does not fit'),
-    ({'mask_size': (0, 0)}, r'mask_size \(0, 0\) must be two'),
+    ({'mask_size': (0, 0)}, 'mask_size is 0; it must be at least 1'),
   ],
 )
 def test_sizes_that_do_not_fit(changes, sentence):

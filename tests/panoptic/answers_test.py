@@ -51,6 +51,15 @@ def test_scores_are_mean_best_ious_of_one_class():
   )
 
 
+def test_all_answers_have_scores():
+  first = _answer([[1, 1, 1, 1, 2, 2, 0, 0]], {2: 7})
+  second = _answer([[4, 4, 4, 0, 5, 5, 5, 5]], {5: 7})
+  found = answers.scored([first, second])
+  assert [one.prediction for one in found] == [first, second]
+  assert [one.scores for one in found] == [{1: 0.75, 2: 0.5}, {4: 0.75, 5: 0.5}]
+  assert answers.scored([first]) == [(first, {})]
+
+
 @pytest.mark.parametrize('seed', range(3))
 def test_quality_is_pq_of_a_single_category(seed):
   random = np.random.default_rng(seed)

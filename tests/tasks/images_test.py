@@ -386,6 +386,18 @@ def test_drawings(examples, compiled, one_device):
   _assert_sheet(predictions, rows)
   # The image, and the prediction after 1 and 2 steps.
   _assert_sheet(drawings['trajectory'], min(rows, 4))
+  task.config.evaluation.visualized_ids = ('4', '1')
+  _assert_sheet(task.visualize(model, one_device)['predictions'], 2)
+
+
+def test_examples_to_draw_are_chosen_by_their_ids():
+  config = tiny.experiment(evaluation__visualized_ids=('4', '000000000001'))
+  assert images.ImageTask(config)._visualized().tolist() == [4, 1]
+  config.evaluation.visualized_ids = ('6',)
+  task = images.ImageTask(config)
+  task.dataset('train')  # That has another image 6.
+  with pytest.raises(ValueError, match="validation has no image '6': the fir"):
+    task.dataset('validation')
 
 
 def _assert_sheet(drawing, rows):

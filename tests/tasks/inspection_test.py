@@ -81,6 +81,32 @@ def test_clips_show_past_masks(tmp_path):
   assert 0 < cells.shape[0] - (2 * 264 + 4) < 100  # Titles and legend.
 
 
+def test_images_are_chosen_by_their_ids(tmp_path, capsys, monkeypatch):
+  trees.coco(tmp_path)
+  config = _config(tmp_path)
+  config.evaluation.visualized_ids = ('30', '000000000010.jpg')
+  seen = []
+  drawn = inspection._drawn
+
+  def watch(example, *arguments):
+    seen.append(example['image'])
+    return drawn(example, *arguments)
+
+  monkeypatch.setattr(inspection, '_drawn', watch)
+  inspection.run(config, str(tmp_path / 'out'))
+  dataset = registry.create(config.data, 'val2017')
+  for image, image_id in zip(seen, (30, 10), strict=True):
+    difference = image.astype(int) - dataset.image(image_id)
+    assert np.abs(difference).mean() < 2
+  assert 'train.png: 2 examples' in capsys.readouterr().out
+  config.evaluation.visualized_ids = ('31',)
+  with pytest.raises(
+    ValueError, match="val2017 has no image '31': the first is 10"
+  ):
+    inspection.run(config, str(tmp_path / 'other'))
+  assert not (tmp_path / 'other').exists()
+
+
 @pytest.mark.parametrize(
   'output, count, sentence', [('', 1, 'needs --output'), ('x', 0, 'is 0')]
 )
@@ -102,7 +128,7 @@ def test_what_is_unusual_in_the_split_is_told_first(
   if name == 'shapes':
     config.data.train_split = 'train'
 
-  def fail(*args):
+  def fail(*args, **options):
     raise KeyboardInterrupt
 
   monkeypatch.setattr(pipeline, 'train_dataset', fail)

@@ -148,6 +148,21 @@ def test_a_file_is_no_clip(frames, checkpoint):
   )
 
 
+def test_a_broken_video(frames, checkpoint):
+  path = frames / 'clip.mp4'
+  path.write_bytes(b'')
+  _fails(ValueError, 'clip.mp4 is an empty file: copy', path, checkpoint)
+
+
+def test_a_way_to_a_given_mask(frames, checkpoint, tmp_path):
+  with pytest.raises(ValueError, match='--trajectory shows how .* leave out'):
+    predict.run(
+      *(_config(), str(frames), str(tmp_path / 'out'), checkpoint),
+      first_mask='a.png',
+      trajectory=True,
+    )
+
+
 def test_frame_cut_short(frames, checkpoint):
   path = frames / 'frame9.png'
   path.write_bytes(path.read_bytes()[:800])

@@ -10,9 +10,10 @@ from PIL import Image
 
 from configs import loading
 from data import registry
-from panoptic import classes, png
+from panoptic import classes, maps, png
 from tasks import class_file, predict
 from tasks import predictor as predictor_lib
+from tasks.prediction import video_file
 
 
 def _pixels(height, width, seed=0):
@@ -124,6 +125,47 @@ def test_an_image_has_one_answer_however_it_is_asked(
   for _, program in programs.values():
     assert program.experimental_get_tracing_count() == 1
 
+  # Of several answers segments have scores, in JSONs, too.
+  for one in (first, second):
+    assert set(one.scores) == {s.id for s in one.panoptic_map.segments}
+    assert all(0 <= score <= 1 for score in one.scores.values())
+  config.evaluation.samples = 2
+  medoid = predictor(pixels[0])
+  config.evaluation.samples = 1
+  _same(medoid, first)  # The first of two.
+  assert medoid.scores == first.scores and not alone[0].scores
+  medoid.save(tmp_path / 'medoid.png')
+  (entry,) = json.loads((tmp_path / 'medoid.json').read_text())['annotations']
+  assert {s['id']: s['score'] for s in entry['segments_info']} == {
+    key: round(score, 4) for key, score in medoid.scores.items()
+  }
+
+  # The last step of the way is the answer.
+  way = predictor.trajectory(paths[0])
+  assert way.steps == [1, 2]
+  _same(way.predictions[1], alone[0])
+  before = way.predictions[0].panoptic_map.segment_ids
+  assert np.any(before != alone[0].panoptic_map.segment_ids)
+  assert 'all steps, sampler ddim' in capsys.readouterr().out
+  output = tmp_path / 'ways'
+  predict.run(
+    *(config, str(paths[0]), str(output), f'{run}/ckpt-3'), trajectory=True
+  )
+  with Image.open(output / 'trajectory' / '0.png') as drawing:
+    np.testing.assert_array_equal(np.asarray(drawing), way.draw())
+
+  # The frames of a video file are images, each by itself.
+  path, output = tmp_path / 'clip.mp4', tmp_path / 'frames'
+  video_file.save(path, [_pixels(32, 32, seed) for seed in range(2)])
+  predict.run(config, str(path), str(output), f'{run}/ckpt-3')
+  frames = list(video_file.Reader(path))
+  for i, one in enumerate(predictor(frames, index=range(2))):
+    ids = png.read_ids(output / 'panoptic' / f'{i:06d}.png', png.COCO)
+    np.testing.assert_array_equal(ids, one.panoptic_map.segment_ids)
+  assert len(list(video_file.Reader(output / 'overlay.mp4'))) == 2
+  with pytest.raises(ValueError, match='clip.mp4 is a video: give its frames'):
+    predictor(path)
+
 
 @pytest.mark.slow
 def test_the_frames_of_a_clip_are_tracked_as_they_come(
@@ -158,11 +200,39 @@ def test_the_frames_of_a_clip_are_tracked_as_they_come(
   assert np.mean(alone.panoptic_map[0] != tracked[1].panoptic_map[0]) > 0.1
   monkeypatch.setattr(predictor_lib, 'create', lambda *_, **__: predictor)
   predict.run(predictor.config, str(clip), str(tmp_path / 'output'), run)
+  # The last step of the way to a first frame is the answer to it.
+  way = predictor.trajectory(pixels[0], seed=0)
+  _same(way.predictions[-1], first)
+
+  # A video file is such a clip.
+  path = tmp_path / 'clip.mp4'
+  video_file.save(path, pixels)
+  decoded = list(video_file.Reader(path))
+  in_file = list(predictor.track(path))
+  assert len(in_file) == 3
+  for one, other in zip(in_file, predictor.track(decoded), strict=True):
+    _same(one, other)
+  output = tmp_path / 'of_file'
+  arguments = predictor.config, str(path), str(output), run
+  predict.run(*arguments, trajectory=True)
+  content = json.loads((output / 'panoptic.json').read_text())
+  assert [a['image_id'] for a in content['annotations']] == [0, 1, 2]
+  for i, one in enumerate(in_file):
+    ids = png.read_ids(output / 'panoptic' / f'{i:06d}.png', png.COCO)
+    np.testing.assert_array_equal(ids, one.panoptic_map.segment_ids)
+  assert [p.name for p in (output / 'trajectory').iterdir()] == ['000000.png']
+  drawn = list(video_file.Reader(output / 'overlay.mp4'))
+  assert drawn[0].shape == in_file[0].draw().shape and len(drawn) == 3
+  with pytest.raises(FileExistsError, match='has panoptic, panoptic.json, ov'):
+    predict.run(*arguments)
+  with pytest.raises(ValueError, match='--image_list is for images, but'):
+    predict.run(*arguments, image_list='a.json', overwrite=True)
+
   with_seed = list(predictor.track(pixels))
   for i, one in enumerate(with_seed):
     ids = png.read_ids(tmp_path / 'output' / 'panoptic' / f'{i}.png', png.COCO)
     np.testing.assert_array_equal(ids, one.panoptic_map.segment_ids)
-  (program,) = predictor._programs._programs.values()
+  program, _ = predictor._programs._programs.values()
   assert program[1].experimental_get_tracing_count() == 1
 
 
@@ -252,12 +322,29 @@ def test_images_and_clips_are_not_taken_for_each_other(untrained):
   _fails(ValueError, 'is of images, .* predictor.image', image.track, frames)
 
 
+def test_bad_trajectories_are_refused(untrained):
+  image, video = untrained().trajectory, untrained(task='video').trajectory
+  _fails(
+    ValueError,
+    'shown is 3; it must be between 1 and 2',
+    *(image, _pixels(4, 5)),
+    shown=[3],
+  )
+  _fails(ValueError, 'shown is empty', image, _pixels(4, 5), shown=())
+  _fails(ValueError, 'the image is of the type list', image, [_pixels(4, 5)])
+  nothing = maps.PanopticMap(np.zeros([4, 5], np.int32), [])
+  _fails(
+    ValueError, 'given is for images', *(video, _pixels(4, 5)), given=nothing
+  )
+
+
 def test_bad_clips_are_refused_before_they_begin(untrained):
   video = untrained(task='video')
   other = [_pixels(4, 5), _pixels(5, 4)]
   _fails(ValueError, 'frame 1 has 5x4 pixels, but frame 0', video.track, other)
   _fails(ValueError, 'frames are of the type str', video.track, 'clip')
   _fails(ValueError, 'frames are of the type int', video.track, 3)
+  _fails(FileNotFoundError, 'there is no video at', video.track, 'clip.mp4')
   _fails(ValueError, 'the clip has no frames', video.track, [])
   _fails(ValueError, 'the clip has no frames', next, video.track(iter([])))
   _fails(ValueError, 'steps is 0', video.track, iter([]), steps=0)

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tiny
 
 from configs import base
+from models import prng
 from tasks import sampling
 
 _SAMPLER = base.Sampler(steps=2, name='ddpm_small')
@@ -16,14 +17,14 @@ def inputs():
   """A network, its encoded images, and their seeds."""
   model = tiny.build()
   images, _ = tiny.batch(model.config)
-  seeds = sampling.row_seeds(
+  seeds = prng.row_seeds(
     tf.constant(3, tf.int64), tf.constant([5, 8], tf.int64)
   )
   return model, model.encode(images), seeds
 
 
 def test_seeds_of_answers_differ_and_do_not_depend_on_their_number():
-  seeds = sampling.row_seeds(
+  seeds = prng.row_seeds(
     tf.constant(3, tf.int64), tf.constant([5, 8, 9], tf.int64)
   )
   four = sampling.answer_seeds(seeds, 4)

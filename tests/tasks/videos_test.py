@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny
 
 from configs import base
-from models import checkpoints
+from models import checkpoints, prng
 from tasks import sampling, videos
 from training import evaluator as evaluator_lib
 from training import state as state_lib
@@ -87,7 +87,7 @@ def test_predictions_are_fed_back(model, streamed):
     x_0 = sampling.sample(
       model,
       model.encode(tf.constant(image)),
-      sampling.row_seeds(seed, *(tf.constant([n], tf.int64) for n in (1, t))),
+      prng.row_seeds(seed, *(tf.constant([n], tf.int64) for n in (1, t))),
       config.evaluation.sampler,
       tf.constant(past),
     )
@@ -226,6 +226,17 @@ def _assert_strips(drawing):
   # between titles and a legend.
   assert drawing.shape[1:] == (_FRAMES * 100 - 4, 3)
   assert 30 < drawing.shape[0] - (6 * 100 - 4) < 80
+
+
+def test_videos_to_draw_are_chosen_by_their_names():
+  config = _config()
+  names = list(videos.VideoTask(config).eval_set.sequences)
+  config.evaluation.visualized_ids = (names[2], names[0])
+  task = videos.VideoTask(config)
+  assert list(task._videos_to_show()) == [2, 0]
+  config.evaluation.visualized_ids = ('x',)
+  with pytest.raises(ValueError, match="validation has no video 'x': its vid"):
+    _ = videos.VideoTask(config).eval_set
 
 
 @pytest.mark.slow

@@ -135,10 +135,10 @@ def test_training_clips():
 @pytest.mark.parametrize(
   ('changes', 'sentence'),
   [
-    ({'frames': 0}, 'data.moving_shapes.frames is 0; it must be from 1'),
+    ({'frames': 0}, 'MovingShapes.frames is 0; it must be between 1'),
     ({'min_speed': 0.5}, 'min_speed is 0.5; it must be from 0.0 to 0.08'),
     ({'max_spin': 1.0}, 'max_spin is 1.0'),
-    ({'size': 2}, 'data.moving_shapes.size is 2'),
+    ({'size': 2}, 'MovingShapes.size is 2'),
   ],
 )
 def test_difficulty_out_of_range(changes, sentence):

@@ -144,6 +144,13 @@ def test_a_list_of_paths(monkeypatch):
     values(['program', '--weights=a,~nobody_x/y'])
 
 
+def test_a_list_of_names():
+  values = flags.FlagValues()
+  command_line.define_names('ids', 'Images.', flag_values=values)
+  values(['program', '--ids=[139, ~a.jpg]'])
+  assert values.ids == ['139', '~a.jpg']
+
+
 def test_absl_shows_warnings_unless_more_is_asked_for():
   for argument, level in (
     ('', -1),
