@@ -3,6 +3,8 @@
 * When TensorFlow starts, it tells which libraries and processor features it
   found and did not find. Where the user has set TF_CPP_MIN_LOG_LEVEL, that
   holds: 0 shows all, such as why a GPU is not used.
+* Its convolutions on a CPU are oneDNN's where it knows the processor to gain by
+  them. Training here gains on others, too: a fifth on an AMD EPYC.
 * It imports the Keras of `tf.keras`, which is Keras 3 by default; the networks
   here are made of tf_keras. To import both takes a second and a half more.
 """
@@ -19,6 +21,7 @@ _SET_LEVEL = '_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE'
 # Its errors reach Python as exceptions, too.
 os.environ.setdefault(_LEVEL, '3')
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
+os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 
 
 def hush_absl() -> bool:
