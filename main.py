@@ -18,7 +18,8 @@ from export import saved_model, weights
 from models import checkpoints
 from panoptic import classes, files
 from panoptic.console import command_line, spelling
-from tasks import class_file, factory, inspection, predict
+from tasks import class_file, factory, inspection
+from tasks.prediction import predict
 from training import evaluation, log, run, validation
 from training import strategy as strategy_lib
 

@@ -17,7 +17,7 @@ import time
 import tf_keras
 from absl import app, flags
 
-from benchmarks import network_steps
+from benchmarks.measuring import network_steps
 from configs import loading
 from models import pix2seq_d
 from models import precision as precision_lib

@@ -16,7 +16,7 @@ import tempfile
 import numpy as np
 from absl import app, flags
 
-from benchmarks import timing
+from benchmarks.measuring import timing
 from metrics import panoptic_files, panoptic_quality
 from panoptic import classes, maps, result_files
 

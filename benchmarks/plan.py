@@ -19,7 +19,8 @@ from collections.abc import Iterator
 
 from absl import app, flags
 
-from benchmarks import graph_costs, network_steps, paper
+from benchmarks import paper
+from benchmarks.measuring import graph_costs, network_steps
 from benchmarks.tpu import compile as compile_lib
 from benchmarks.tpu import toolchain
 from configs import base, loading

@@ -21,7 +21,7 @@ import tf_keras
 from absl import app, flags
 from official.modeling import hyperparams
 
-from benchmarks import graph_costs, network_steps
+from benchmarks.measuring import graph_costs, network_steps
 from configs import base, loading
 from models import pix2seq_d
 from models import precision as precision_lib

@@ -18,7 +18,7 @@ import cv2  # Comes with tf-models-official.
 import numpy as np
 from absl import app, flags
 
-from benchmarks import timing
+from benchmarks.measuring import timing
 from metrics import region_boundary, registry, stq, vpq
 from panoptic import classes, maps
 

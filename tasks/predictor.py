@@ -16,14 +16,10 @@ from models import checkpoints, pix2seq_d
 from panoptic import answers as answers_lib
 from panoptic import classes as classes_lib
 from panoptic import files, maps
-from tasks import (
+from tasks import scorer, validation, videos
+from tasks.prediction import (
   completion,
   image_files,
-  scorer,
-  validation,
-  videos,
-)
-from tasks.prediction import (
   known_maps,
   programs,
   result,

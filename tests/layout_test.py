@@ -37,7 +37,7 @@ _WITHOUT_TENSORFLOW = (
   'data.check',
   'tasks.scorer',
   'tasks.visualization',
-  'tasks.image_files',
+  'tasks.prediction.image_files',
   'tasks.prediction.result',
   'data.folder',
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from benchmarks import graph_costs
+from benchmarks.measuring import graph_costs
 
 # Resource handles within a graph, by name: the variable's number.
 _Numbers = dict[str, int]

@@ -7,8 +7,7 @@ import numpy as np
 from configs import base
 from panoptic import classes as classes_lib
 from panoptic import decode, maps
-from tasks import completion
-from tasks.prediction import programs
+from tasks.prediction import completion, programs
 
 
 def of_image(

@@ -10,8 +10,9 @@ import tensorflow as tf
 from configs import base
 from data import dataset, transforms
 from models import pix2seq_d
-from tasks import completion, factory, videos
+from tasks import factory, videos
 from tasks import images as images_lib
+from tasks.prediction import completion
 
 
 class Input(NamedTuple):

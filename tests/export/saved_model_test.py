@@ -15,7 +15,8 @@ from data import dataset, registry, transforms
 from export import saved_model
 from panoptic import classes as classes_lib
 from panoptic import decode, png
-from tasks import class_file, images, predict, sampling, scorer, videos
+from tasks import class_file, images, sampling, scorer, videos
+from tasks.prediction import predict
 
 # Knows nothing of this project.
 _CLIENT = """

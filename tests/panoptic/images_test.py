@@ -11,7 +11,7 @@ from PIL import Image
 
 from data import check
 from panoptic import images, png
-from tasks import image_files
+from tasks.prediction import image_files
 
 _HUGE = 13_400, 13_400
 _SENTENCE = (

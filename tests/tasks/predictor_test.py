@@ -11,9 +11,9 @@ from PIL import Image
 from configs import loading
 from data import registry
 from panoptic import classes, maps, png
-from tasks import class_file, predict
+from tasks import class_file
 from tasks import predictor as predictor_lib
-from tasks.prediction import video_file
+from tasks.prediction import predict, video_file
 
 
 def _pixels(height, width, seed=0):

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from benchmarks import graph_costs
+from benchmarks.measuring import graph_costs
 from configs import base
 from models.blocks import recompute
 

@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tasks import image_files
-from tasks.prediction import video_file
+from tasks.prediction import image_files, video_file
 
 
 def _frame(number, size=(48, 64)):

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from benchmarks import graph_costs
+from benchmarks.measuring import graph_costs
 
 
 def _flops(function, *shapes):

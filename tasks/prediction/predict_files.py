@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from data.reading import paths as paths_lib
 from panoptic import files, image_ids
-from tasks import image_files
+from tasks.prediction import image_files
 
 # What is written to the output folder.
 _RESULTS = (

@@ -9,7 +9,7 @@ from configs import base
 from data import registry
 from data.datasets import davis, kitti_step
 from panoptic import maps, png
-from tasks import given_maps
+from tasks.prediction import given_maps
 
 _CLASSES = registry.class_table(base.Data())
 

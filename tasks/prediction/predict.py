@@ -14,10 +14,10 @@ from data.reading import spec as spec_lib
 from panoptic import classes as classes_lib
 from panoptic import files, maps, png, result_files
 from panoptic.console import progress
-from tasks import class_file, given_maps, image_files, predict_files, videos
+from tasks import class_file, videos
 from tasks import predictor as predictor_lib
+from tasks.prediction import given_maps, image_files, predict_files, video_file
 from tasks.prediction import result as result_lib
-from tasks.prediction import video_file
 
 
 def run(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tasks import predict_files
+from tasks.prediction import predict_files
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from data.reading import spec as spec_lib
 from metrics import panoptic_files
 from panoptic import classes as classes_lib
 from panoptic import files, maps, png
-from tasks import completion, image_files, predict_files, scorer
+from tasks import scorer
+from tasks.prediction import completion, image_files, predict_files
 
 
 class Folder:

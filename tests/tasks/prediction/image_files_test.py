@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks import image_files
+from tasks.prediction import image_files
 
 
 def _frame(path):

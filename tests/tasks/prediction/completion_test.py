@@ -8,7 +8,7 @@ from data import dataset, geometry, transforms
 from panoptic import decode, maps
 from panoptic.classes import Category, ClassTable
 from panoptic.maps import PanopticMap, Segment
-from tasks import completion
+from tasks.prediction import completion
 
 _CLASSES = ClassTable(
   [

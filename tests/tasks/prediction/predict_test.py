@@ -13,7 +13,8 @@ from data import registry
 from data.reading import spec
 from panoptic import classes as classes_lib
 from panoptic import maps, png
-from tasks import class_file, predict
+from tasks import class_file
+from tasks.prediction import predict
 
 _CLASSES = registry.class_table(base.Data())
 

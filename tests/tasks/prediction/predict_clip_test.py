@@ -12,7 +12,8 @@ from configs import base
 from data import registry
 from data.reading import spec
 from panoptic import maps, png
-from tasks import predict, videos
+from tasks import videos
+from tasks.prediction import predict
 
 _CLASSES = registry.class_table(base.Data())
 
