@@ -33,6 +33,33 @@ scored as the row says; of several, mean and standard deviation.
 """
 
 
+def read(root: str) -> tuple[list[comparison.Judgement], dict[str, str]]:
+  """Reads the folders of runs.
+
+  Args:
+    root: The folder that they are in.
+
+  Returns:
+    What each is; and, by folder, why others cannot be read.
+
+  Raises:
+    ValueError: If there is no such folder.
+  """
+  judgements, unreadable = [], {}
+  for folder in run_folders.find(root):
+    try:
+      judgements.append(comparison.judge(run_folders.read(folder)))
+    except (OSError, ValueError) as error:
+      unreadable[folder] = str(error)
+  return judgements, unreadable
+
+
+def section(table: published.Table, scores: tables.Scores) -> str:
+  """A table with scores of runs, and the commands that fill it: Markdown."""
+  commands = ['```bash', *published.commands(table), '```']
+  return '\n'.join([*tables.markdown(table, scores), '', *commands])
+
+
 def run(
   root: str, json_path: str = '', figures_folder: str = ''
 ) -> Iterator[str]:
@@ -53,12 +80,7 @@ def run(
     raise ValueError(f'--json={json_path} is a folder: name a file in it.')
   if figures_folder and files.is_file(figures_folder):
     raise ValueError(f'--figures={figures_folder} is a file: name a folder.')
-  judgements, unreadable = [], {}
-  for folder in run_folders.find(root):
-    try:
-      judgements.append(comparison.judge(run_folders.read(folder)))
-    except (OSError, ValueError) as error:
-      unreadable[folder] = str(error)
+  judgements, unreadable = read(root)
   scores = tables.collect(judgements)
   if json_path:
     content = tables.as_json(scores, judgements, unreadable)

@@ -71,6 +71,46 @@ def from_label_ids(
   return PanopticMap(ids, [s for s in found if s.category_id], void)
 
 
+def from_masks(
+  masks: Sequence[np.ndarray], category_ids: Sequence[int]
+) -> PanopticMap:
+  """Makes the map of one mask for each segment, as annotation tools have them.
+
+  Later masks lie over earlier ones. A mask of which nothing is left to see is
+  left out.
+
+  Args:
+    masks: At least one; each `[h, w]`, of any dtype, not 0 where the segment
+      is.
+    category_ids: The data set's own id of the class of each.
+
+  Raises:
+    ValueError: If there are no masks, if they have not one size, or if there
+      are not as many categories; names the mask.
+  """
+  if not len(masks) or len(masks) != len(category_ids):
+    raise ValueError(
+      f'there are {len(masks)} masks and {len(category_ids)} categories: give '
+      'one mask or more, and a category for each'
+    )
+  shape = np.shape(masks[0])
+  segment_ids = np.zeros(shape[:2], np.int32)
+  for number, mask in enumerate(masks, start=1):
+    if np.ndim(mask) != 2 or np.shape(mask) != shape:
+      raise ValueError(
+        f'mask {number - 1} has the shape {list(np.shape(mask))}, but mask 0 '
+        f'{list(shape)}: give all masks the size of the image, [height, width]'
+      )
+    segment_ids[np.asarray(mask) != 0] = number
+  areas = np.bincount(segment_ids.ravel(), minlength=len(masks) + 1)
+  segments = [
+    Segment(number, int(category_id), 0, int(areas[number]))
+    for number, category_id in enumerate(category_ids, start=1)
+    if areas[number]
+  ]
+  return PanopticMap(segment_ids, segments)
+
+
 def check_map(segment_ids: np.ndarray, where: str) -> None:
   """Raises ValueError unless the map is `[h, w]` integers with a pixel."""
   kind, shape = segment_ids.dtype.kind, segment_ids.shape

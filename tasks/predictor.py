@@ -34,6 +34,7 @@ def load(
   run: str | os.PathLike,
   checkpoint: str | os.PathLike = '',
   params_override: str | Mapping[str, Any] = '',
+  verbose: bool = True,
 ) -> 'Predictor':
   """Loads the model of a run's folder, with its experiment and classes.
 
@@ -43,6 +44,7 @@ def load(
       newest one of the run.
     params_override: Fields of the experiment to change, as for `loading.load`:
       'evaluation.sampler.steps=50', or a dictionary.
+    verbose: As for `Predictor`.
 
   Raises:
     FileNotFoundError: If the folder has no experiment or no checkpoint.
@@ -65,7 +67,7 @@ def load(
     )
   loading.check_same_model(config, os.path.dirname(path))
   print(choice.line, flush=True)
-  return create(config, path)
+  return create(config, path, verbose)
 
 
 def create(

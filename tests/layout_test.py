@@ -19,6 +19,7 @@ _STOREYS = (
   ('training',),
   ('export',),
   ('main', 'benchmarks'),
+  ('colabs',),
 )
 _DATA_STOREYS = (
   ('data.reading', 'data.instance_ids', 'data.dataset'),
@@ -40,6 +41,7 @@ _WITHOUT_TENSORFLOW = (
   'tasks.prediction.image_files',
   'tasks.prediction.result',
   'data.folder',
+  'colabs.notebook',  # Installs TensorFlow in Colab.
 )
 
 

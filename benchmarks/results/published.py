@@ -151,3 +151,30 @@ def table_of(experiment: str) -> Table:
     for table in TABLES
     if any(row.experiment == experiment for row in table.rows)
   )
+
+
+def commands(table: Table) -> list[str]:
+  """What to type for the rows of a table: each training, then its scores.
+
+  DIR stands for the folder of the data.
+
+  Returns:
+    Lines of a shell, of which a screen is wide enough.
+  """
+  lines = []
+  for experiment in dict.fromkeys(row.experiment for row in table.rows):
+    if not experiment:
+      continue
+    run = f'--model_dir=runs/{experiment} --data_dir=DIR'
+    starts = ','.join(f'runs/{name}' for name in STARTS[experiment])
+    lines += [
+      f'python main.py --experiment={experiment} --mode=train \\',
+      f'  {run} \\',
+      f'  --init_checkpoint={starts}',
+    ]
+    for row in table.rows:
+      if row.experiment == experiment:
+        change = f' \\\n  --params_override={row.override}'
+        change = change if row.override else ''
+        lines += f'python main.py --mode=eval {run}{change}'.splitlines()
+  return lines

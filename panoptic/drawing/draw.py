@@ -11,6 +11,8 @@ from panoptic.drawing import labels
 VOID = (40, 40, 40)
 # A side of an enlarged picture is at most so many times `min_side`.
 _MOST = 4
+# Colours of shares: 0, 1/3, 2/3 and 1. Each is brighter than the one before.
+_HEAT = ((0, 0, 0), (120, 20, 110), (240, 110, 30), (255, 250, 200))
 
 
 def segment_colors(
@@ -62,6 +64,22 @@ def paint(
   return image
 
 
+def heat(values: np.ndarray) -> np.ndarray:
+  """Colours of shares, black for 0 and nearly white for 1.
+
+  Args:
+    values: `[h, w]`; what is beyond 0 or 1 is drawn as these.
+
+  Returns:
+    uint8 `[h, w, 3]`.
+  """
+  places = np.linspace(0, 1, len(_HEAT))
+  channels = [
+    np.interp(values, places, channel) for channel in zip(*_HEAT, strict=True)
+  ]
+  return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
 def boundaries(segment_ids: np.ndarray) -> np.ndarray:
   """Where a pixel's right or lower neighbour is of another segment: bool."""
   edge = np.zeros(segment_ids.shape, bool)
@@ -79,6 +97,7 @@ def overlay(
   ids: bool = False,
   by_id: bool = False,
   max_instances: int = 0,
+  notes: Mapping[int, str] | None = None,
 ) -> np.ndarray:
   """The image under its segments' colours, with outlines and class names.
 
@@ -94,6 +113,7 @@ def overlay(
     by_id: As for `segment_colors`.
     max_instances: K of the model, if ids may have its classes in them (see
       `decode.by_class_and_id`): the ids below K are written.
+    notes: By segment id, what to write after the names.
 
   Returns:
     uint8 `[h', w', 3]`.
@@ -114,6 +134,8 @@ def overlay(
     text = category.name
     if ids and (category.isthing or not by_id):
       text += f' {segment.id % (max_instances or segment.id + 1)}'
+    if notes and segment.id in notes:
+      text += f' {notes[segment.id]}'
     texts.append(labels.Label(text, segment_ids == segment.id))
   return labels.write(drawn, texts)
 

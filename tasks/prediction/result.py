@@ -45,12 +45,29 @@ class Prediction:
     by_id = {category.id: category for category in self.classes.categories}
     return {s.id: by_id[s.category_id] for s in self.panoptic_map.segments}
 
-  def draw(self, names: bool = True, min_side: int = _SIDE) -> np.ndarray:
+  @property
+  def class_map(self) -> np.ndarray:
+    """The class of each pixel, its place in the table: int32 `[h, w]`, 0 void.
+
+    The functions of `panoptic.answers` take such maps.
+    """
+    ids = self.panoptic_map.segment_ids
+    class_map = np.zeros(ids.shape, np.int32)
+    for segment in self.panoptic_map.segments:
+      contiguous = self.classes.to_contiguous(segment.category_id)
+      class_map[ids == segment.id] = contiguous
+    return class_map
+
+  def draw(
+    self, names: bool = True, min_side: int = _SIDE, scores: bool = False
+  ) -> np.ndarray:
     """The image under its segments.
 
     Args:
       names: Whether to write class names, and ids of videos.
       min_side: Small images are enlarged to about this height.
+      scores: Whether to write the segments' scores, if they have any, after
+        the names.
 
     Returns:
       uint8 `[h', w', 3]`.
@@ -64,6 +81,7 @@ class Prediction:
       ids=self.of_video,
       by_id=self.of_video,
       max_instances=self.max_instances,
+      notes={i: f'{s:.2f}' for i, s in self.scores.items()} if scores else {},
     )
 
   def save_drawing(self, path: str | os.PathLike) -> None:

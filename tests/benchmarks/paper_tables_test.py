@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import paper_tables
+from benchmarks.results import published
 from configs import loading
 from training.run_folder import json_lines
 
@@ -276,3 +277,12 @@ def test_places_that_cannot_be_written_are_refused(tmp_path):
     _run(tmp_path, json_path=str(tmp_path))
   with pytest.raises(ValueError, match='is a file: name a folder'):
     _run(tmp_path, figures_folder=str(file))
+
+
+def test_a_section_has_a_table_and_its_commands(tmp_path):
+  judgements, unreadable = paper_tables.read(str(tmp_path))
+  assert not judgements and not unreadable
+  for table in published.TABLES:
+    text = paper_tables.section(table, {})
+    assert text.startswith(f'## {table.title}\n')
+    assert '\n'.join(published.commands(table)) in text

@@ -36,6 +36,12 @@ def test_border_probabilities_do_not_depend_on_ids():
   np.testing.assert_array_equal(right, [[0, 0.5], [0, 0.5]])
 
 
+def test_borders_of_both_directions_become_one_picture():
+  below, right = np.array([[0.5, 0.0]]), np.array([[0.25], [1.0]])
+  found = answers.borders_at_pixels(below, right)
+  np.testing.assert_array_equal(found, [[0.5, 0], [1, 0]])
+
+
 def test_scores_are_mean_best_ious_of_one_class():
   first = _answer([[1, 1, 1, 1, 2, 2, 0, 0]], {2: 7})
   second = _answer([[4, 4, 4, 0, 5, 5, 5, 5]], {5: 7})

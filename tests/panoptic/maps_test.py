@@ -64,3 +64,35 @@ def test_a_segment_table_starts_with_void():
   assert rows.tolist() == [2, 0, 1]
   with pytest.raises(ValueError, match='image 3: segment ids 5 are in the map'):
     segment_table.rows_of(np.array([4, 5]), table.ids, 'image 3')
+
+
+def test_masks_of_segments_lie_over_each_other():
+  wall = np.ones([2, 3], bool)
+  cup = np.array([[0, 255, 255], [0, 0, 0]], np.uint8)
+  hidden, over = np.array([[0, 0, 1], [0, 0, 0]]), cup > 0
+  found = maps.from_masks([wall, hidden, cup, over], [7, 2, 2, 3])
+  np.testing.assert_array_equal(found.segment_ids, [[1, 4, 4], [1, 1, 1]])
+  assert found.segments == [Segment(1, 7, 0, 4), Segment(4, 3, 0, 2)]
+  assert found.segment_ids.dtype == np.int32 and found.void is None
+  nothing = maps.from_masks([np.zeros([2, 3])], [1])
+  assert not nothing.segments and not nothing.segment_ids.any()
+
+
+@pytest.mark.parametrize(
+  ('masks', 'categories', 'sentence'),
+  [
+    ([], [], 'there are 0 masks and 0 categories: give one mask or more'),
+    ([np.ones([2, 2])], [1, 2], 'there are 1 masks and 2 categories'),
+    (
+      [np.ones([2, 2]), np.ones([2, 3])],
+      [1, 2],
+      r'mask 1 has the shape \[2, 3\], but mask 0 \[2, 2\]: give all masks',
+    ),
+    ([np.ones([2, 2, 3])], [1], r'mask 0 has the shape \[2, 2, 3\]'),
+    ([np.ones([4])], [1], r'mask 0 has the shape \[4\]'),
+  ],
+)
+def test_masks_that_make_no_map_are_refused(masks, categories, sentence):
+  with pytest.raises(ValueError, match=sentence) as error:
+    maps.from_masks(masks, categories)
+  assert '\n' not in str(error.value)

@@ -254,7 +254,8 @@ def test_a_run_gives_experiment_classes_and_weights(
   other = tf.train.Checkpoint(model=model).write(str(tmp_path / 'best/ckpt-1'))
   first = model.weights[0].numpy()
   override = {'evaluation.sampler.steps': 7}
-  found = predictor_lib.load(run, other, override)
+  found = predictor_lib.load(run, other, override, verbose=False)
+  assert not found._programs._verbose
   assert found.config.evaluation.sampler.steps == 7
   assert [c.name for c in found.classes.categories] == ['apple']
   np.testing.assert_array_equal(found.model.weights[0], first)

@@ -31,3 +31,21 @@ def test_sizes_of_table_7_are_those_of_its_experiments():
     model = loading.load(row.experiment).model
     sizes = (model.image_size, model.mask_size)
     assert row.cells == tuple('x'.join(map(str, size)) for size in sizes)
+
+
+def test_commands_train_and_score_every_row_of_ours():
+  for table in published.TABLES:
+    lines = published.commands(table)
+    assert max(map(len, lines)) <= 100
+    commands = '\n'.join(lines).replace(' \\\n ', '').splitlines()
+    rows = [row for row in table.rows if row.experiment]
+    assert len(commands) == len(rows) + len({row.experiment for row in rows})
+    for row in rows:
+      run = f'--model_dir=runs/{row.experiment} --data_dir=DIR'
+      start = f'runs/{published.STARTS[row.experiment][-1]}'
+      assert (
+        f'python main.py --experiment={row.experiment} --mode=train {run} '
+        f'--init_checkpoint={start}'
+      ) in commands
+      change = f' --params_override={row.override}' if row.override else ''
+      assert f'python main.py --mode=eval {run}{change}' in commands

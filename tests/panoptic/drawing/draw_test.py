@@ -136,3 +136,26 @@ def test_colours_by_id_stay_with_a_thing():
   for i in (2, 3):
     np.testing.assert_array_equal(first[i], second[i])
   assert np.abs(first[1].astype(int) - first[2]).max() > 20
+
+
+def test_shares_become_brighter_and_stay_in_bounds():
+  drawn = draw.heat(np.array([np.linspace(-0.5, 1.5, 21)]))
+  assert drawn.shape == (1, 21, 3) and drawn.dtype == np.uint8
+  assert not drawn[0, :6].any() and drawn[0, -6:].min() > 190
+  brightness = drawn[0].sum(-1)
+  assert (np.diff(brightness[5:16].astype(int)) > 0).all()
+  mask = np.array([[True, False]])
+  np.testing.assert_array_equal(draw.heat(mask), draw.heat(mask * 1.0))
+
+
+def test_overlay_writes_notes_after_names(monkeypatch):
+  written = []
+  monkeypatch.setattr(
+    draw.labels,
+    'write',
+    lambda image, found: written.append([label.text for label in found]),
+  )
+  shown = maps.PanopticMap(_IDS, _SEGMENTS)
+  image = np.zeros([*_IDS.shape, 3], np.uint8)
+  draw.overlay(image, shown, _CLASSES, notes={1: '0.50', 3: '1.00'})
+  assert written == [['cup 0.50', 'cup', 'sky 1.00']]

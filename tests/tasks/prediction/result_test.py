@@ -1,5 +1,6 @@
 """Tests of a prediction as a user has it."""
 
+import dataclasses
 import io
 import json
 
@@ -65,3 +66,18 @@ def test_segments_are_saved_in_cocos_format(prediction, tmp_path, monkeypatch):
   with pytest.raises(ValueError, match="'cat.jpg' is not the name of a PNG"):
     prediction.save('cat.jpg')
   assert not (tmp_path / 'cat.jpg').exists()
+
+
+def test_each_pixel_has_a_class(prediction):
+  found = prediction.class_map
+  assert found.dtype == np.int32
+  assert not found[:, :10].any()
+  assert (found[8:, 10:] == 1).all() and (found[:8, 10:] == 2).all()
+
+
+def test_scores_are_drawn_where_they_are_asked_for(prediction):
+  scored = dataclasses.replace(prediction, scores={3: 0.5})
+  plain = prediction.draw()
+  np.testing.assert_array_equal(scored.draw(), plain)
+  np.testing.assert_array_equal(prediction.draw(scores=True), plain)
+  assert (scored.draw(scores=True) != plain).any()
