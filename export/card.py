@@ -11,8 +11,8 @@ _TEXT = """# Weights of Pix2Seq-D: {data}
 
 Panoptic segmentation of {task} by bit diffusion ("A Generalist Framework for
 Panoptic Segmentation of Images and Videos",
-[arXiv 2210.06366](https://arxiv.org/abs/2210.06366)), with the weights of a
-training and nothing else of it.
+[arXiv 2210.06366](https://arxiv.org/abs/2210.06366)): the weights of a
+training, without the state of its optimizer.
 
 | | |
 |---|---|
@@ -29,14 +29,17 @@ training and nothing else of it.
 
 ## Use
 
-In a clone of the program, with this folder in it:
+In a clone of the program, where `{folder}` is the path of this folder:
 
 ```bash
-python main.py --mode=predict --checkpoint={folder} --input=images --output=out
+# Segments your own {input}.
+python main.py --mode=predict --checkpoint={folder} --input={input} --output=out
+# Scores the weights.
 python main.py --mode=eval --checkpoint={folder} --model_dir=runs/scores
+# Starts a training from them.
+python main.py --mode=train --config_file={folder}/experiment.yaml \\
+  --init_checkpoint={folder} --model_dir=runs/more
 ```
-
-`--params_override=training.init_checkpoint=[{folder}]` trains from here.
 """
 
 
@@ -56,13 +59,15 @@ def text(
     saved: What was written.
     folder: The folder's name.
   """
+  is_video = config.task == 'video'
   is_online = config.evaluation.weights == 'online' or any(
     report.online for report in run.reports.reports
   )
   counts = [weight.shape.num_elements() for weight in run.model.weights]
   return _TEXT.format(
     data=config.data.name,
-    task='videos' if config.task == 'video' else 'images',
+    task='videos' if is_video else 'images',
+    input='frames' if is_video else 'images',
     split=config.data.train_split,
     updates=f'{run.step:,}' if run.step else 'not known',
     weights='as trained' if is_online else 'moving averages (EMA)',
@@ -93,5 +98,5 @@ def _scores(lines: Sequence[Mapping[str, Any]], config: base.Experiment) -> str:
       f'| {line.get("split", config.data.eval_split)} | {sampler["name"]}, '
       f'{sampler["steps"]} steps, td {sampler["td"]:g} | {found} |'
     )
-  rows += ['', 'Measured by the run, before the weights were rounded.']
+  rows += ['', 'The run measured these before the weights were rounded.']
   return '\n'.join(rows)
