@@ -3,8 +3,8 @@
   python -m benchmarks.claims --folder=runs/claims
   python -m benchmarks.claims --claims=td,steps --steps=500 --seeds=2
 
-For each claim, variants of the experiment `shapes` that differ in the claim's
-fields alone are trained for as many steps and by as many seeds, each in a
+For each claim, variants of the experiment `shapes` that differ only in the
+claim's fields are trained for --steps steps with --seeds seeds, each in a
 process of its own. Scores are kept in --folder; the same command goes on after
 the last one. At the end a page of Markdown compares them with what the paper
 says. All claims are eleven trainings a seed; at the speed of `shapes`, 2000

@@ -1,7 +1,7 @@
 """The experiments of the paper, in the order of its stages.
 
-One that is not the paper's stands beside `coco_panoptic`: its variant for one
-card.
+`coco_panoptic_one_gpu` is not the paper's, but a variant of `coco_panoptic` for
+one GPU.
 """
 
 from collections.abc import Sequence

@@ -4,9 +4,9 @@
     --davis=DAVIS
 
 Each is a run of main.py in a process of its own: one training step with one
-image, a checkpoint, and the evaluation of two images or frames, of the official
-folders that are given. Cityscapes is drawn, at its size. Prints seconds, and
-the most memory that the process held.
+image, a checkpoint, and the evaluation of two images or frames. Images are
+those of the given official folders; those of Cityscapes are drawn, at its size.
+Prints seconds, and the most memory that the process held.
 """
 
 import os

@@ -4,11 +4,11 @@
 
 The plain formulation does what the public evaluations do, in their order: J&F
 compares every proposal with every object, mask by mask; STQ works on every
-pixel. OpenCV, which tf-models-official brings, dilates the masks, as in the
-official J&F. Synthetic frames of the sizes of DAVIS (480x854) and KITTI-STEP
-(375x1242). Both take turns at going through all frames; the medians are
-printed, in ms of the processor's time per frame, so that other load on the
-machine hardly counts. Both must agree on all figures.
+pixel. OpenCV dilates the masks, as in the official J&F. Frames are synthetic,
+of the sizes of DAVIS (480x854) and KITTI-STEP (375x1242). Both take turns at
+going through all frames; the medians are printed, in ms of the processor's time
+per frame, so that other load on the machine hardly counts. Both must agree on
+all figures.
 """
 
 import collections

@@ -1,9 +1,9 @@
 """The protocol of a data set, for the pipelines, tasks and scorers.
 
-Training and evaluation take examples in two stages. `Dataset.load` makes a
-whole batch at once of all that is cheaper to make together: a procedural set
-renders its images there, and a set of files passes the indices on. A
-`LazyExample` then decodes of a single example what the transforms ask for.
+Training and evaluation take examples in two stages. `Dataset.load` does for a
+whole batch what is cheaper to do at once: a procedural set renders its images,
+and a set of files passes the indices on. A `LazyExample` then decodes the parts
+of one example that the transforms ask for.
 """
 
 from collections.abc import Mapping, Sequence

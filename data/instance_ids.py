@@ -1,7 +1,7 @@
 """Instance ids: drawn at random for every training example (section 3).
 
-A label map is int32 `[..., 2]`: channel 0 the contiguous class, channel 1 a
-number for each segment of an image. 0 in both is void.
+A label map is int32 `[..., 2]`: channel 0 is the contiguous class, channel 1 a
+number for each segment of an image. Void is 0 in both.
 """
 
 import tensorflow as tf

@@ -1,9 +1,9 @@
-"""From a data set to batches, the same ones however often a run is resumed.
+"""Batches of a data set, for training and evaluation.
 
 The example at a position of the training stream, its augmentation and its noise
-depend on nothing but the training's seed and that position. An image is a video
-of one frame here, without past masks; `video_pipeline` has the order in which
-videos are evaluated.
+depend only on the training's seed and that position, so a resumed run gets the
+same batches. An image is a video of one frame here, without past masks;
+`video_pipeline` has the order in which videos are evaluated.
 """
 
 import functools

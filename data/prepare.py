@@ -3,10 +3,10 @@
   python -m data.prepare --dataset=cityscapes --manual_dir=/path/to/cityscapes \
       --data_dir=/path/to/tensorflow_datasets
 
-The official files are read as they are, too; few large files are quicker on a
-slow disk. Stopped, the same command goes on: files that were found good are not
-checked again, and a set that is packed is left as it is. The records appear
-under their name only when all of them are written.
+Runs also read the official files as they are, but few large files are faster on
+a slow disk. After a stop, the same command goes on: files that were found good
+are not checked again, and a packed set stays as it is. The records get their
+name only when all of them are written.
 """
 
 import os

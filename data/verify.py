@@ -1,7 +1,7 @@
 """Checks all files of a data set before it is used.
 
-A journal keeps the files that were found good, so that a check that was stopped
-goes on where it was.
+A journal lists the files that were found good, so that a stopped check goes on
+where it was.
 """
 
 import concurrent.futures

@@ -8,8 +8,8 @@ copy of the weights. Its tensors have the keys that a run's checkpoint has:
   step            int64, number of updates that made them
   weights_format  int32, the version of this form
 
-Such weights are float16, which is an eighth of a run's checkpoint, except for
-those that would lose more than others by it; these are float32.
+Such weights are float16, which makes an eighth of a run's checkpoint. A tensor
+whose largest value is beyond the range of float16 stays float32.
 """
 
 from collections.abc import Mapping

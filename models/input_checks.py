@@ -1,6 +1,7 @@
-"""Checks of the tensors that a model is given, as far as shapes are static.
+"""Checks of the tensors that a model is given.
 
-They look at no value within a graph, where they cost nothing.
+In a graph they check types and static shapes only, and cost nothing when it
+runs; values are checked only in direct calls.
 """
 
 from collections.abc import Sequence

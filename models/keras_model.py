@@ -1,8 +1,8 @@
 """What the methods of a Keras model mean here.
 
 Keras calls a model as one function of its inputs. This one is trained by `loss`
-and answers by sampling, so most of those methods would end in Keras' own errors
-or, worse, do something else. Each works, or names what does.
+and answers by sampling, so most of Keras' methods would fail with Keras' own
+errors or do something else. Here each works, or says what to call instead.
 """
 
 import os

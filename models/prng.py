@@ -1,8 +1,8 @@
 """Random numbers of the rows of a batch.
 
-The numbers of a row are a function of the row's own seed, whatever rows stand
-beside it. So a training step computes the same however its batch is shared
-among devices or micro-batches.
+The numbers of a row are a function of its own seed, not of the other rows. So a
+training step computes the same however its batch is shared among devices or
+micro-batches.
 
 The generator is Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random
 numbers: as easy as 1, 2, 3", 2011): a cipher of a counter, whose key is the

@@ -1,7 +1,7 @@
-"""What several answers to one image tell.
+"""Several answers to one image: probabilities, scores, and the best answer.
 
 The diffusion is sampled, so an image has many answers. Where the image leaves
-no doubt they are the same; how far they differ elsewhere measures the doubt.
+no doubt they agree; how much they differ elsewhere measures the doubt.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,7 +1,7 @@
-"""Files on local disks, and on the others that TensorFlow knows, as `gs://`.
+"""Files on local disks, and on remote ones that TensorFlow knows, as `gs://`.
 
 A path with '://' is remote: TensorFlow reads and writes it, and is imported
-only then. Files that are written are whole as soon as they have their name.
+only then. A file gets its name only when it is written completely.
 """
 
 import codecs

@@ -1,8 +1,8 @@
 """Image files: opened in one place, below one limit, and shown upright.
 
-A camera keeps an image as its sensor lies and says in EXIF's tag "Orientation"
-how it is to be shown. Masks are drawn on the image as it is shown; so its size
-and its pixels are those of the upright image wherever it is read.
+A camera stores an image as its sensor lay, and EXIF's tag "Orientation" says
+how to turn it. Masks are drawn on the upright image; so wherever an image is
+read, its size and pixels are those of the upright image.
 """
 
 import io

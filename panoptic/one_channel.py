@@ -1,9 +1,9 @@
 """Masks of COCO's format that have one channel instead of three.
 
-Many tools write them: gray with the ids as its values, or a palette. Where all
-values are segment ids of the annotation, they are the ids. Else the colours
-are, since a tool may have kept colours of equal R, G and B as gray, and a
-palette may hold the right ones.
+Many tools write them: gray values or palette indices that are the ids. If all
+values are 0 or segment ids of the annotation, they are taken as the ids. Else
+the colours are: a tool may have stored colours of equal R, G and B as gray, and
+a palette may hold the colours of COCO's format.
 """
 
 from collections.abc import Collection

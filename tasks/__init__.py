@@ -1,1 +1,1 @@
-"""What one trains and scores."""
+"""Tasks: what is trained, scored and predicted with."""

@@ -1,10 +1,10 @@
-"""A trained model to call on images: the one way in which anything predicts.
+"""A trained model to call on images: all predictions go through it.
 
   predictor = load('runs/shapes')
   predictor('cat.jpg').save_drawing('cat_segments.png')
 
-It is among the tasks, which know classes and rules of segments, and not in
-`training`, which it does without.
+It belongs to the tasks, which know classes and rules of segments, and needs
+nothing of `training`.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Checks of what a model is built from, and how it is evaluated and used.
 
-The configuration states the bounds of single fields. Names and sizes that a
-part of the program defines are checked against that part. What concerns the
-training alone is checked by `training.validation`.
+The configuration states the bounds of single fields. Here names and sizes are
+checked against the parts of the program that define them; `training.validation`
+checks what concerns training alone.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Lines that say how far a run is."""
+"""Log lines: the progress of a run, and its scores."""
 
 import contextlib
 from collections.abc import Iterator, Mapping

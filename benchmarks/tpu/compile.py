@@ -2,12 +2,12 @@
 
   PYTHON -m benchmarks.tpu.compile --chip=v5e FILE.hlo ...
 
-PYTHON is of an environment with benchmarks/tpu/requirements.txt, which holds
-the compiler (libtpu) and JAX, whose topologies stand for chips that are not
-there. A line of JSON for each file: bytes of arguments, and of temporaries at
-their peak. Code for the large networks takes the compiler a quarter of an hour;
-its schedule, which decides the memory, is there after a minute or two, and with
---until=schedule the compilation ends there.
+PYTHON is the one of an environment with benchmarks/tpu/requirements.txt: the
+compiler (libtpu), and JAX, which describes chips that are not there. Prints a
+line of JSON for each file: bytes of arguments, and of temporaries at their
+peak. For a large network the compiler takes a quarter of an hour; but its
+schedule, which decides the memory, is there after a minute or two, and
+--until=schedule ends the compilation there.
 """
 
 import argparse

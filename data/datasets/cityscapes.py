@@ -3,9 +3,9 @@
     <dir>/leftImg8bit/<split>/<city>/<city>_<..>_<..>_leftImg8bit.png
     <dir>/gtFine/<split>/<city>/<city>_<..>_<..>_gtFine_instanceIds.png
 
-with split `train` or `val`. A label file is 16 bits of grey: the label id for
-stuff, 1000 times it plus a running number for an instance of a thing. A thing's
-bare label id is a group of them that nobody parted: a crowd.
+with split `train` or `val`. A label file is 16 bits of gray: the label id for
+stuff, and 1000 times the label id plus a running number for an instance of a
+thing. The label id of a thing by itself is a group without instances: a crowd.
 Cordts et al. 2016, https://www.cityscapes-dataset.com.
 """
 

@@ -1,7 +1,7 @@
 """The names that a split's images have in result files.
 
-They are decided before anything is computed, so that results can be written in
-the end.
+They are checked before anything is computed, so that writing the results cannot
+fail at the end.
 """
 
 import posixpath

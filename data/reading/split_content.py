@@ -1,6 +1,6 @@
-"""What a split holds: refused if it is nothing, warned of if it is unusual.
+"""Checks the content of a split: refuses an empty one, warns of unusual ones.
 
-The sizes of images and the areas of segments suffice; no pixel is read.
+It needs the sizes of images and the areas of segments, and reads no pixel.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The index of a split: all that is known before an image is opened.
+"""The index of a split: what is known of its images before one is opened.
 
 Every data set of files comes down to this, whether it lies in a folder or in
 TFDS records: where each image and its labels are, their size, and a table of

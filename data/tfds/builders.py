@@ -1,7 +1,7 @@
-"""TFDS builders for the sets that TFDS lacks, and its own, fed from a folder.
+"""TFDS builders that pack a folder: TFDS' own, and ours for what TFDS lacks.
 
-Ours keep both files of a sample as they are, and the table of its segments,
-which the check has found or compared; `record_index` reads them.
+A record of ours has the image and label files of a sample as they are, and the
+table of segments from the check; `record_index` reads them.
 """
 
 import numpy as np

@@ -1,12 +1,11 @@
 """The index of a packed split: where each image lies in its shards.
 
-TFDS shuffles its records and gives no access to a single one in a plain
-TFRecord file. But JPEG and PNG files stand in the records as they are; so their
-places in the shards are looked up once, when a set is packed or first opened,
-and kept (see `data.reading.index_file`). From then on any example can be read
-by itself, in the graph, without parsing its record.
-(Array records would allow the same, but only from Python, and not for sets
-that were packed otherwise.)
+TFDS shuffles its records, and a plain TFRecord file gives no access to a single
+one. But records hold JPEG and PNG files as they are. So their places in the
+shards are looked up once, when a set is packed or first opened, and kept (see
+`data.reading.index_file`). From then on any example can be read by itself, in
+the graph, without parsing its record. (Array records allow this only from
+Python, and not for sets that were packed before.)
 """
 
 import os

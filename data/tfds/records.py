@@ -1,7 +1,7 @@
 """Splits of packed TFDS data sets, read in any order.
 
 With the index of where each image lies (see `record_index`), a packed split is
-a `SplitIndex` like a folder's, and a run resumes at once wherever it was.
+a `SplitIndex` like a folder's, so a run can resume at any step.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Parts of a network that are computed again for their gradients.
 
-The backward pass needs the values inside of a layer. Kept from the forward
-pass, they are most of the memory of training; a `Recomputable` layer keeps its
-inputs alone, and computes the rest again when its gradient is due.
+The backward pass needs the values inside a layer. Kept from the forward pass,
+they take most of the memory of training. A `Recomputable` layer keeps only its
+inputs, and computes the rest again for its gradient.
 """
 
 import threading

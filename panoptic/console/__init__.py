@@ -1,1 +1,1 @@
-"""What programs print, and what they are told: no more than words."""
+"""Command lines: flags, one-line errors, progress, and spelling."""

@@ -1,12 +1,12 @@
-"""Settings that TensorFlow reads when it is imported, after this module.
+"""Settings that TensorFlow reads at its import; import this module before it.
 
-* When TensorFlow starts, it tells which libraries and processor features it
-  found and did not find. Where the user has set TF_CPP_MIN_LOG_LEVEL, that
-  holds: 0 shows all, such as why a GPU is not used.
-* Its convolutions on a CPU are oneDNN's where it knows the processor to gain by
-  them. Training here gains on others, too: a fifth on an AMD EPYC.
-* It imports the Keras of `tf.keras`, which is Keras 3 by default; the networks
-  here are made of tf_keras. To import both takes a second and a half more.
+* The log level hides TensorFlow's lines at its start about libraries and
+  processor features. A level that the user has set stays:
+  TF_CPP_MIN_LOG_LEVEL=0 shows all, such as why a GPU is not used.
+* Convolutions on a CPU are oneDNN's on all processors, not only on those for
+  which TensorFlow turns it on: training gains a fifth on an AMD EPYC.
+* `tf.keras` is tf_keras, of which the networks are made, not Keras 3. To import
+  both would take a second and a half more.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""How far a long work is, and how long it takes yet."""
+"""The progress of a long task: its pace, and durations as text."""
 
 import time
 

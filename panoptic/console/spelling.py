@@ -1,4 +1,4 @@
-"""Hints at the names that a misspelt one is near to."""
+"""Suggests the nearest names for a misspelt one."""
 
 import difflib
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """Given maps: images that are labelled in part, and the first mask of a clip.
 
-`prepare` makes of a panoptic map what the sampler keeps (see
+`prepare` turns a panoptic map into the labels that the sampler keeps (see
 `Pix2SeqD.sample`), and `complete` joins the sampler's answer to the map.
 """
 

@@ -1,4 +1,4 @@
-"""What a call of a predictor is told of the maps of its images."""
+"""The maps that a call of a predictor is given with its images."""
 
 from collections.abc import Callable, Sequence
 

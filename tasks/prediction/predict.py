@@ -54,6 +54,8 @@ def run(
       `given_maps.Folder`.
     first_mask: Label PNG of a clip's first frame, whose objects are followed;
       see `videos.follow`.
+    trajectory: Whether to draw how the sampler arrives at each answer, of a
+      clip at the first, into `<output>/trajectory/<name>.png`.
 
   Raises:
     FileExistsError: If the folder has results.

@@ -1,7 +1,4 @@
-"""Clips as video files: read frame by frame, and written.
-
-OpenCV decodes and encodes them, which `tf-models-official` brings along.
-"""
+"""Clips as video files, which OpenCV reads frame by frame, and writes."""
 
 import contextlib
 import math

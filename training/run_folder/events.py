@@ -1,4 +1,4 @@
-"""TensorBoard's events of steps that are made again."""
+"""Removes TensorBoard's events of steps that a resumed run makes again."""
 
 import os
 from collections.abc import Callable
