@@ -32,6 +32,7 @@ def test_they_score_as_their_card_says(name, part, tolerance, one_device):
   stated = json.loads(line)['metrics']
   metric = scorer.metric_of(predictor.config).main_score
   assert found[metric] == pytest.approx(stated[metric], abs=tolerance)
-  assert f'{metric} {stated[metric]:.1f}' in (
-    _WEIGHTS / name / 'README.md'
-  ).read_text()
+  assert (
+    f'{metric} {stated[metric]:.1f}'
+    in (_WEIGHTS / name / 'README.md').read_text()
+  )
