@@ -15,8 +15,6 @@ def moving_shapes() -> base.Experiment:
   config = shapes.shapes()
   config.task = 'video'
   config.data.name = 'moving_shapes'
-  config.model.mask_size, config.model.decoder.stride = (16, 16), 1
-  config.model.max_instances = 8
   config.model.past_masks = 2
   # Each variable learns at the pace of its width, so that ids are learned
   # within a few hundred steps: see docs/experiments.md.

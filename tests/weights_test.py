@@ -1,4 +1,4 @@
-"""The stored weights score as their cards say."""
+"""The stored weights score as their cards say; so sampler and metrics work."""
 
 import json
 import pathlib
