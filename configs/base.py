@@ -105,8 +105,7 @@ class MaskDecoder(Section):
   dropout: Rate = 0.0
   # Not stated in the paper.
   time_scaling: Annotated[float, between(1e-3, 1e9)] = 1e4
-  # So many pixels, squared, are one for the network, which then computes masks
-  # of this multiple of its size.
+  # A block of stride x stride pixels of the mask is one pixel of the network.
   stride: Annotated[int, between(1, 8)] = 1
 
 
@@ -321,7 +320,8 @@ class Evaluation(Section):
   min_segment_score: Share = 0.0
   weights: str = 'ema'  # 'ema' or 'online'.
   seed: Seed = 0  # Of the sampling noise.
-  num_visualized: Annotated[int, between(0, 1000)] = 8  # Images or videos.
+  # Images that are drawn; or videos, of which there are at most four.
+  num_visualized: Annotated[int, between(0, 1000)] = 8
   # The images that are drawn, by id or by file name, or the videos by name;
   # empty: the first `num_visualized`. --mode=inspect takes them for its own.
   visualized_ids: Tuple[str, ...] = ()

@@ -57,7 +57,7 @@ def text(
     run: The model.
     scores: Lines of `metrics.jsonl` of these weights.
     saved: What was written.
-    folder: The folder's name.
+    folder: How the folder is called in commands.
   """
   is_video = config.task == 'video'
   is_online = config.evaluation.weights == 'online' or any(
@@ -69,7 +69,7 @@ def text(
     task='videos' if is_video else 'images',
     input='frames' if is_video else 'images',
     split=config.data.train_split,
-    updates=f'{run.step:,}' if run.step else 'not known',
+    updates=_updates(run.step, config.training.steps),
     weights='as trained' if is_online else 'moving averages (EMA)',
     count=f'{sum(counts):,}',
     size=saved.size / 1e6,
@@ -79,6 +79,12 @@ def text(
     scores=_scores(scores, config),
     folder=folder,
   )
+
+
+def _updates(step: int, planned: int) -> str:
+  if not step:
+    return 'not known'
+  return f'{step:,} of {planned:,}' if step < planned else f'{step:,}'
 
 
 def _scores(lines: Sequence[Mapping[str, Any]], config: base.Experiment) -> str:
@@ -91,7 +97,8 @@ def _scores(lines: Sequence[Mapping[str, Any]], config: base.Experiment) -> str:
     settings = line.get('evaluation', loading.plain(config)['evaluation'])
     sampler = settings['sampler']
     found = ', '.join(
-      f'{name} {value:.1f}' if isinstance(value, float) else f'{name} {value}'
+      # Names of scores have capitals; those of counts have none.
+      f'{name} {value:.0f}' if name.islower() else f'{name} {value:.1f}'
       for name, value in line['metrics'].items()
     )
     rows.append(

@@ -59,7 +59,9 @@ def run(
     class_file.save(found.classes, folder)
     for line in scores:
       json_lines.append(reporting.record(folder), line)
-    shown = os.path.basename(output_dir.rstrip('/'))
+    shown = output_dir.rstrip('/')
+    if os.path.isabs(shown) or files.is_remote(shown):
+      shown = os.path.basename(shown)
     text = card.text(config, found, scores, saved, shown)
     files.write_text(os.path.join(folder, 'README.md'), text)
   if saved.whole:
