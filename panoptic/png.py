@@ -277,9 +277,14 @@ def kitti_step_ids(
   return KITTI_STEP.offset + red + (green << 8) + (blue << 16)
 
 
+def encode(image: Image.Image, optimize: bool = False) -> bytes:
+  """The bytes of a PNG; `optimize` makes them fewer, and takes longer."""
+  content = io.BytesIO()
+  image.save(content, format='PNG', optimize=optimize)
+  return content.getvalue()
+
+
 def save(path: str | os.PathLike, image: Image.Image) -> None:
   """Writes an image as a PNG, which is whole as soon as it has its name."""
   files.make_folders(os.path.dirname(path) or '.')
-  content = io.BytesIO()
-  image.save(content, format='PNG')
-  files.write_bytes(path, content.getvalue())
+  files.write_bytes(path, encode(image))

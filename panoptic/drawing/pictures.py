@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from PIL import Image
 
+from panoptic import png
 from panoptic.drawing import draw, sheets
 
 _SIDE = 192  # Pixels: small images are drawn at least this large.
@@ -27,9 +28,7 @@ class Picture:
     return f'Picture of {height}x{width} pixels'
 
   def _repr_png_(self) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(self.pixels).save(content, format='PNG', optimize=True)
-    return content.getvalue()
+    return png.encode(Image.fromarray(self.pixels), optimize=True)
 
 
 def row(

@@ -1,7 +1,6 @@
 """An image with its predicted segments: to look at, to draw and to save."""
 
 import dataclasses
-import io
 import os
 from collections.abc import Mapping
 
@@ -114,6 +113,4 @@ class Prediction:
     return f'Prediction of {height}x{width} pixels: {found}'
 
   def _repr_png_(self) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(self.draw()).save(content, format='PNG')
-    return content.getvalue()
+    return png.encode(Image.fromarray(self.draw()))

@@ -1,7 +1,6 @@
 """How the sampler arrives at an answer: the paper's Figure 11 for any image."""
 
 import dataclasses
-import io
 import os
 from collections.abc import Sequence
 
@@ -54,6 +53,4 @@ class Trajectory:
     return f'Trajectory of steps {", ".join(map(str, self.steps))}'
 
   def _repr_png_(self) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(self.draw()).save(content, format='PNG')
-    return content.getvalue()
+    return png.encode(Image.fromarray(self.draw()))
