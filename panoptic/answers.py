@@ -166,16 +166,13 @@ def scored(answers: Sequence[maps.PanopticMap]) -> list[Answer]:
   """All answers, with the scores of their segments; those of one have none."""
   if len(answers) < 2:
     return [Answer(answer, {}) for answer in answers]
-  return [
-    Answer(
-      answer,
-      {
-        segment.id: float(score)
-        for segment, score in zip(answer.segments, scores, strict=True)
-      },
-    )
-    for answer, scores in zip(answers, compare(answers).scores, strict=True)
-  ]
+  return list(map(_answer, answers, compare(answers).scores))
+
+
+def _answer(answer: maps.PanopticMap, scores: np.ndarray) -> Answer:
+  """An answer with the scores of its segments, which are in their order."""
+  ids = [segment.id for segment in answer.segments]
+  return Answer(answer, dict(zip(ids, scores.tolist(), strict=True)))
 
 
 def choose(
@@ -195,13 +192,9 @@ def choose(
   """
   comparison = compare(answers)
   number = medoid(comparison)
-  answer = answers[number]
+  answer, scores = _answer(answers[number], comparison.scores[number])
   scores = {
-    segment.id: float(score)
-    for segment, score in zip(
-      answer.segments, comparison.scores[number], strict=True
-    )
-    if score >= min_score or segment.id in always
+    i: score for i, score in scores.items() if score >= min_score or i in always
   }
   ids = answer.segment_ids
   prediction = maps.PanopticMap(
