@@ -148,11 +148,12 @@ def check_seeds(seeds: tf.Tensor | None) -> None:
 def check_rows(**tensors: tf.Tensor | None) -> None:
   """Raises ValueError if tensors, by name, have other numbers of rows."""
   first = ''
-  rows: dict[str, int | None] = {
-    name: tf.TensorShape(x.shape)[0]
+  shapes = {
+    name: tf.TensorShape(x.shape)
     for name, x in tensors.items()
-    if x is not None and len(x.shape)
+    if x is not None
   }
+  rows = {name: shape[0] for name, shape in shapes.items() if shape.rank}
   for name, count in rows.items():
     if count is None:
       continue
@@ -253,13 +254,7 @@ def check_given(
   _check('known', known, [None, *size], f'model.mask_size is {size}')
   if _name(known) != 'bool':
     raise ValueError(f'known is {_name(known)}, but must be bool')
-  rows = tf.TensorShape(noise.shape)[0]
-  for name, x in (('given', given), ('known', known)):
-    count = tf.TensorShape(x.shape)[0]
-    if None not in (count, rows) and count != rows:
-      raise ValueError(
-        f'{name} has {count} rows, but noise has {rows}: give as many'
-      )
+  check_rows(noise=noise, given=given, known=known)
 
 
 def _check_size_of_bits(name, x, config) -> None:
