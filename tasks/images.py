@@ -206,14 +206,16 @@ class ImageTask:
     """
     settings = self.config.evaluation
     encoded = model.encode(batch['image'])
-    seeds = prng.row_seeds(state['seed'], batch['index'])
+    seeds = self._row_seeds(batch, state)
     options: dict[str, Any] = {
       'given': batch.get('given'),
       'known': batch.get('known'),
       'steps': state.get('steps'),
     }
     if settings.samples == 1:
-      x_0 = sampling.sample(model, encoded, seeds, settings.sampler, **options)
+      x_0 = model.sample(
+        encoded, None, settings.sampler, seeds=seeds, **options
+      )
     else:
       x_0 = sampling.sample_several(
         model, encoded, seeds, settings.sampler, settings.samples, **options
@@ -297,7 +299,7 @@ class ImageTask:
   def predict_trajectory(
     self, model: pix2seq_d.Pix2SeqD, batch: Tensors, state: Tensors
   ) -> tf.Tensor:
-    """How the sampler arrives at the maps of `predict_label_map`.
+    """How the sampler arrives at the maps of images that have no past.
 
     Args:
       model: See there.
@@ -306,18 +308,26 @@ class ImageTask:
 
     Returns:
       The decoded maps of all steps, int32 `[steps, b, h, w, 2]`; the last is
-      the answer, or the first of several.
+      that of `predict_label_map`, or the first of several.
     """
-    x_0 = sampling.sample(
-      model,
+    x_0 = model.sample(
       model.encode(batch['image']),
-      prng.row_seeds(state['seed'], batch['index']),
-      self.config.evaluation.sampler,
+      None,
+      self._sampler_of_first(),
       trajectory=True,
       given=batch.get('given'),
       known=batch.get('known'),
+      seeds=self._row_seeds(batch, state),
     )
     return model.decode(x_0)
+
+  def _row_seeds(self, batch: Tensors, state: Tensors) -> tf.Tensor:
+    """The seed of the noise of each row, int64 `[b, 2]`."""
+    return prng.row_seeds(state['seed'], batch['index'])
+
+  def _sampler_of_first(self) -> base.Sampler:
+    """The sampler of images that have no past: of all of them here."""
+    return self.config.evaluation.sampler
 
   def _shown_steps(self) -> list[int]:
     return visualization.shown_steps(self.config.evaluation.sampler.steps)

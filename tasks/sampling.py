@@ -6,46 +6,6 @@ from configs import base
 from models import image_encoder, pix2seq_d, prng
 
 
-def sample(
-  model: pix2seq_d.Pix2SeqD,
-  encoded: image_encoder.Encoded | None,
-  seeds: tf.Tensor,
-  sampler: base.Sampler,
-  past_masks: tf.Tensor | None = None,
-  trajectory: bool = False,
-  given: tf.Tensor | None = None,
-  known: tf.Tensor | None = None,
-  steps: tf.Tensor | None = None,
-) -> tf.Tensor:
-  """Samples with noise that is a function of each row's seed alone.
-
-  Args:
-    model: The network.
-    encoded: The images, from `model.encode`.
-    seeds: int64 `[b, 2]`, from `prng.row_seeds`.
-    sampler: Rule, steps, td and schedule.
-    past_masks: int32 `[b, h, w, 2 P]`; None for a model without.
-    trajectory: Keep the predictions of all steps.
-    given: As for `Pix2SeqD.sample`.
-    known: As for `Pix2SeqD.sample`.
-    steps: int32 scalar in place of `sampler.steps`.
-
-  Returns:
-    As `Pix2SeqD.sample`.
-  """
-  return model.sample(
-    encoded,
-    None,
-    sampler,
-    past_masks,
-    trajectory=trajectory,
-    given=given,
-    known=known,
-    steps=steps,
-    seeds=seeds,
-  )
-
-
 def answer_seeds(seeds: tf.Tensor, count: int) -> tf.Tensor:
   """Seeds of several answers to each row, of which the first is the row's own.
 
@@ -73,7 +33,7 @@ def sample_several(
 ) -> tf.Tensor:
   """Several answers to each image, in one batch; each has its own noise.
 
-  The first answer is that of `sample`; see `answer_seeds`.
+  The first answer is that of `Pix2SeqD.sample`; see `answer_seeds`.
 
   Args:
     model: The network.
@@ -81,10 +41,10 @@ def sample_several(
     seeds: int64 `[b, 2]`, from `prng.row_seeds`.
     sampler: Rule, steps, td and schedule.
     count: N, of answers to each image.
-    past_masks: As for `sample`.
-    given: As for `sample`.
-    known: As for `sample`.
-    steps: As for `sample`.
+    past_masks: As for `Pix2SeqD.sample`.
+    given: As for `Pix2SeqD.sample`.
+    known: As for `Pix2SeqD.sample`.
+    steps: As for `Pix2SeqD.sample`.
 
   Returns:
     x_0 `[b, N, h, w, 2 n]`.
@@ -93,14 +53,14 @@ def sample_several(
   encoded, past_masks, given, known = pix2seq_d.repeat_rows(
     (encoded, past_masks, given, known), count
   )
-  x_0 = sample(
-    model,
+  x_0 = model.sample(
     encoded,
-    seeds,
+    None,
     sampler,
     past_masks,
     given=given,
     known=known,
     steps=steps,
+    seeds=seeds,
   )
   return tf.reshape(x_0, [-1, count, *x_0.shape[1:]])

@@ -16,7 +16,7 @@ from data import dataset as dataset_lib
 from data import image_choice, pipeline, streams, video_pipeline
 from models import pix2seq_d, prng
 from models.blocks import layers
-from tasks import images, sampling, visualization
+from tasks import images, visualization
 from tasks.task import Tensors
 
 _SHOWN_VIDEOS, _SHOWN_FRAMES = 4, 8
@@ -71,7 +71,7 @@ class VideoTask(images.ImageTask):
       The decoded maps int32 `[b, h, w, 2]`, and the state.
     """
     steps = state.get('steps')
-    seeds = prng.row_seeds(state['seed'], batch['sequence'], batch['frame'])
+    seeds = self._row_seeds(batch, state)
     is_first, valid = batch['is_first_frame'], batch['valid']
     if 'past_masks' not in state:
       x_0 = self._sample_frames(
@@ -92,19 +92,6 @@ class VideoTask(images.ImageTask):
     label_map = model.decode(x_0)
     past = tf.concat([past[:, 1:], label_map[:, tf.newaxis]], axis=1)
     return label_map, {**state, 'past_masks': past}
-
-  def predict_trajectory(
-    self, model: pix2seq_d.Pix2SeqD, batch: Tensors, state: Tensors
-  ) -> tf.Tensor:
-    """See `ImageTask`; of first frames."""
-    x_0 = sampling.sample(
-      model,
-      model.encode(batch['image']),
-      prng.row_seeds(state['seed'], batch['sequence'], batch['frame']),
-      self._sampler_of_first(),
-      trajectory=True,
-    )
-    return model.decode(x_0)
 
   def batch_of_images(self, images: tf.Tensor, index: tf.Tensor) -> Tensors:
     """See `ImageTask`; a row is of a clip of its own, which begins at 0."""
@@ -183,8 +170,8 @@ class VideoTask(images.ImageTask):
     encoded = model.encode(batch['image'])
 
     def sample(sampler: base.Sampler):
-      return sampling.sample(
-        model, encoded, seeds, sampler, past_masks, steps=steps
+      return model.sample(
+        encoded, None, sampler, past_masks, steps=steps, seeds=seeds
       )
 
     later = self.config.evaluation.sampler
@@ -203,12 +190,18 @@ class VideoTask(images.ImageTask):
     x_0_later = sample_if(tf.reduce_any(~is_first & valid), later)
     return tf.where(_as_maps(is_first)[:, 0], x_0_first, x_0_later)
 
+  def _row_seeds(self, batch, state):
+    return prng.row_seeds(state['seed'], batch['sequence'], batch['frame'])
+
   def _sampler_of_first(self) -> base.Sampler:
-    """The sampler of first frames."""
     sampler = copy.deepcopy(self.config.evaluation.sampler)
-    of_first = self.config.evaluation.video.first_frame_steps
-    sampler.steps = of_first or sampler.steps
+    sampler.steps = first_frame_steps(self.config, sampler)
     return sampler
+
+
+def first_frame_steps(config: base.Experiment, sampler: base.Sampler) -> int:
+  """The steps of first frames where later ones have a sampler."""
+  return config.evaluation.video.first_frame_steps or sampler.steps
 
 
 def follow(

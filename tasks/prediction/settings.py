@@ -9,7 +9,7 @@ import numpy as np
 from configs import base, choices, type_checks
 from models import diffusion
 from panoptic import decode
-from tasks import scorer, visualization
+from tasks import scorer, videos, visualization
 
 _Samples = Annotated[int, type_checks.between(1, 10_000)]
 
@@ -90,8 +90,9 @@ def indices(index: int | Sequence[int], count: int) -> list[int]:
 
 def steps_of_first(config: base.Experiment, sampler: base.Sampler) -> int:
   """The steps of an image, or of the first frame of a clip."""
-  of_first = config.evaluation.video.first_frame_steps
-  return (config.task == 'video' and of_first) or sampler.steps
+  if config.task != 'video':
+    return sampler.steps
+  return videos.first_frame_steps(config, sampler)
 
 
 def shown_steps(shown: Sequence[int] | None, total: int) -> list[int]:

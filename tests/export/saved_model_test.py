@@ -13,9 +13,10 @@ from PIL import Image
 
 from data import dataset, registry, transforms
 from export import saved_model
+from models import pix2seq_d
 from panoptic import classes as classes_lib
 from panoptic import decode, png
-from tasks import class_file, images, sampling, scorer, videos
+from tasks import class_file, images, scorer, videos
 from tasks.prediction import predict
 
 # Knows nothing of this project.
@@ -172,12 +173,12 @@ def test_a_clip_carries_its_state():
 
 @pytest.mark.slow
 def test_first_frames_of_clips_have_their_own_steps(monkeypatch):
-  def sample(model, encoded, seeds, sampler, past_masks, steps=None):
+  def sample(model, encoded, noise, sampler, past_masks, *, steps, seeds):
     steps = sampler.steps if steps is None else steps
     x_0 = tf.cast(steps, tf.float32) - 2.5
     return tf.fill([tf.shape(seeds)[0], 16, 16, 8], x_0)
 
-  monkeypatch.setattr(sampling, 'sample', sample)
+  monkeypatch.setattr(pix2seq_d.Pix2SeqD, 'sample', sample)
   task = _clip_task(evaluation__video__first_frame_steps=3)
   functions = saved_model.signatures(
     task,

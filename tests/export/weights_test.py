@@ -11,9 +11,9 @@ import tiny
 from configs import loading
 from data import registry
 from export import weights
-from models import checkpoints
+from models import checkpoints, pix2seq_d
 from panoptic import files
-from tasks import class_file, images, sampling
+from tasks import class_file, images
 
 _SCORES = (
   '{"step": 4, "metrics": {"PQ": 1.0}}\n'
@@ -52,7 +52,7 @@ def _assert_rounded(model, expected):
     np.testing.assert_array_equal(value, expected[name].astype(np.float16))
 
 
-def _sample(model, encoded, seeds, *_, **__):
+def _sample(model, *_, seeds, **__):
   """A prediction that costs nothing."""
   return tf.zeros([seeds.shape[0], 16, 16, 8])
 
@@ -95,7 +95,7 @@ def test_weights_of_a_run_serve_as_its_checkpoint(
     program.run('--mode=train', f'--model_dir={out}', train)
   assert sorted(path.name for path in out.iterdir()) == before
   # Evaluation reads it.
-  monkeypatch.setattr(sampling, 'sample', _sample)
+  monkeypatch.setattr(pix2seq_d.Pix2SeqD, 'sample', _sample)
   scores = tmp_path / 'scores'
   flags = [f'--checkpoint={out}', f'--model_dir={scores}']
   override = '--params_override=evaluation.num_visualized=0'

@@ -36,7 +36,8 @@ def test_seeds_of_answers_differ_and_do_not_depend_on_their_number():
 
 @pytest.mark.slow
 def test_the_first_of_several_answers_is_the_single_one(inputs):
-  single = sampling.sample(*inputs, _SAMPLER)
+  model, encoded, seeds = inputs
+  single = model.sample(encoded, None, _SAMPLER, seeds=seeds)
   three = sampling.sample_several(*inputs, _SAMPLER, 3)
   assert three.shape == [2, 3, *single.shape[1:]]
   np.testing.assert_allclose(three[:, 0], single, atol=1e-4)
@@ -46,13 +47,14 @@ def test_the_first_of_several_answers_is_the_single_one(inputs):
 
 @pytest.mark.slow
 def test_what_is_known_is_kept_and_seen(inputs):
-  model = inputs[0]
+  model, encoded, seeds = inputs
   _, label_map = tiny.batch(model.config)
   known = np.zeros(label_map.shape[:3], bool)
   known[:, :, :8] = True
   part = {'given': label_map, 'known': tf.constant(known)}
-  free = model.decode(sampling.sample(*inputs, _SAMPLER)).numpy()
-  x_0 = sampling.sample(*inputs, _SAMPLER, **part)
+  free = model.sample(encoded, None, _SAMPLER, seeds=seeds)
+  free = model.decode(free).numpy()
+  x_0 = model.sample(encoded, None, _SAMPLER, seeds=seeds, **part)
   found = model.decode(x_0).numpy()
   np.testing.assert_array_equal(found[known], label_map.numpy()[known])
   assert np.any(free[known] != label_map.numpy()[known])

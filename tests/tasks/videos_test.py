@@ -9,7 +9,7 @@ import tiny
 
 from configs import base
 from models import checkpoints, prng
-from tasks import sampling, videos
+from tasks import videos
 from training import evaluator as evaluator_lib
 from training import state as state_lib
 from training import trainer as trainer_lib
@@ -84,12 +84,13 @@ def test_predictions_are_fed_back(model, streamed):
     for channel, offset in ((0, -2), (2, -1)):
       if t + offset >= 0:
         past[0, ..., channel : channel + 2] = streamed[number, t + offset]
-    x_0 = sampling.sample(
-      model,
+    numbers = (tf.constant([n], tf.int64) for n in (1, t))
+    x_0 = model.sample(
       model.encode(tf.constant(image)),
-      prng.row_seeds(seed, *(tf.constant([n], tf.int64) for n in (1, t))),
+      None,
       config.evaluation.sampler,
       tf.constant(past),
+      seeds=prng.row_seeds(seed, *numbers),
     )
     assert _same(model.decode(x_0)[0], streamed[number, t]) > 0.99
 
