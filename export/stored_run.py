@@ -1,30 +1,21 @@
 """The model of a run, with the weights that are exported."""
 
-from typing import NamedTuple
+import dataclasses
 
 from configs import base, run_settings
-from models import checkpoint_file, load_report, pix2seq_d
-from panoptic import classes as classes_lib
-from tasks import images
+from models import checkpoint_file, load_report
 from tasks.prediction import stored_model
 
 
-class StoredRun(NamedTuple):
-  """A model with what is needed to use it.
+@dataclasses.dataclass(frozen=True)
+class StoredRun(stored_model.StoredModel):
+  """A model, and what its checkpoint says of the training.
 
   Attributes:
-    task: The task.
-    model: With its weights.
-    reports: Where each weight comes from.
-    classes: The classes that it was trained on.
     step: Number of updates that made the weights; 0 if nobody knows.
     folder: Folder of the run; '' if the weights are of none that is known.
   """
 
-  task: images.ImageTask
-  model: pix2seq_d.Pix2SeqD
-  reports: load_report.Reports
-  classes: classes_lib.ClassTable
   step: int
   folder: str
 
@@ -52,4 +43,4 @@ def load(config: base.Experiment, checkpoint: str | None) -> StoredRun:
   if checkpoint:
     step = checkpoint_file.Reader(checkpoint).step()
     folder = run_settings.folder_of_run(checkpoint)
-  return StoredRun(*found, step, folder)
+  return StoredRun(**vars(found), step=step, folder=folder)

@@ -1,6 +1,6 @@
 """A model with its weights, as a checkpoint holds them."""
 
-from typing import NamedTuple
+import dataclasses
 
 from configs import base
 from models import checkpoints, load_report, pix2seq_d, precision
@@ -8,7 +8,8 @@ from panoptic import classes as classes_lib
 from tasks import class_file, factory, images
 
 
-class StoredModel(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class StoredModel:
   """A model with what is needed to use it.
 
   Attributes:
