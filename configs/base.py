@@ -332,6 +332,10 @@ class Evaluation(Section):
   video: Video = dataclasses.field(default_factory=Video)
 
 
+# Fields of `Evaluation` that leave the scores as they are.
+WITHOUT_SCORES = ('every', 'batch_size', 'num_visualized', 'visualized_ids')
+
+
 @dataclasses.dataclass
 class Experiment(Section):
   """Everything about one run."""

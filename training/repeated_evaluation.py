@@ -14,13 +14,7 @@ from training.run_folder import json_lines
 
 # They leave the scores of a run as they are. (So does `write_results`, but runs
 # that wrote no files are repeated where files are asked for.)
-_IRRELEVANT = (
-  'runs',
-  'num_pictures',
-  'visualized_ids',
-  'batch_size',
-  'every',
-)
+_IRRELEVANT = (*base.WITHOUT_SCORES, 'num_pictures', 'runs')
 # Values of `data.source`; files and records hold the same examples.
 _SOURCES = ('folder', 'tfds')
 

@@ -18,7 +18,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from configs import loading
+from configs import base, loading
 from panoptic import files
 from tasks import task as task_lib
 from training import checkpointing, log
@@ -28,10 +28,7 @@ from training.run_folder import curves, json_lines
 # Settings of an evaluation that leave its scores as they are.
 _IRRELEVANT = tuple(
   f'evaluation.{name}'
-  for name in (
-    *('every', 'batch_size', 'num_visualized', 'visualized_ids', 'runs'),
-    'write_results',
-  )
+  for name in (*base.WITHOUT_SCORES, 'runs', 'write_results')
 )
 
 

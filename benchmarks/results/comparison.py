@@ -16,8 +16,8 @@ _WITHOUT_EFFECT = frozenset(
     *('training.seed', 'training.log_every', 'training.checkpoint_every'),
     *('training.keep_checkpoints', 'training.visualize_every'),
     *('training.jit_compile', 'training.recompute'),
-    *('evaluation.every', 'evaluation.batch_size', 'evaluation.num_visualized'),
-    *('evaluation.visualized_ids', 'evaluation.write_results'),
+    *(f'evaluation.{name}' for name in base.WITHOUT_SCORES),
+    'evaluation.write_results',
   )
 )
 # Compared by `_start`.
