@@ -21,15 +21,15 @@ from absl import app, flags
 from PIL import Image
 
 from configs import base, loading, run_settings
-from models import checkpoints, pix2seq_d
+from models import pix2seq_d
 from panoptic import png
 from panoptic.console import command_line
 from panoptic.drawing import curves
 from tasks import factory, images, scorer
 from tasks import predictor as predictor_lib
 from training import evaluator as evaluator_lib
-from training import log, validation
 from training import strategy as strategy_lib
+from training import validation
 
 
 class Score(NamedTuple):
@@ -67,8 +67,8 @@ def turn(
   configs = []
   for td, number in itertools.product(tds, steps):
     config = copy.deepcopy(predictor.config)
-    config.evaluation.sampler.td = td
-    config.evaluation.sampler.steps = number
+    sampler = {'sampler': {'td': td, 'steps': number}}
+    loading.override(config, {'evaluation': sampler}, 'the flags')
     validation.validate(config)
     configs.append(config)
   strategy = strategy_lib.create('one_device')
@@ -150,19 +150,13 @@ def _run() -> None:
   model_dir, output = values.model_dir, values.output
   if not model_dir and not (values.checkpoint and output):
     raise ValueError('Give --model_dir, or --checkpoint and --output.')
-  choice = run_settings.choose(
-    '', values.checkpoint, model_dir, params_override=values.params_override
-  )
-  log.log(choice.line)
-  checkpoint = checkpoints.find_or_newest(values.checkpoint, model_dir)
-  if checkpoint is None:
-    raise FileNotFoundError(f'{model_dir} has no checkpoint: train it first.')
-  loading.check_same_model(choice.config, os.path.dirname(checkpoint))
   output = output or os.path.join(model_dir, 'dial.png')
   steps = _numbers('steps', values.steps, int)
   tds = _numbers('td', values.td, float)
-  found = turn(predictor_lib.create(choice.config, checkpoint), steps, tds)
-  for line in report(choice.config, found, output):
+  run = run_settings.folder_of_run(values.checkpoint) or model_dir
+  predictor = predictor_lib.load(run, values.checkpoint, values.params_override)
+  found = turn(predictor, steps, tds)
+  for line in report(predictor.config, found, output):
     print(line, flush=True)
 
 

@@ -54,7 +54,8 @@ def load(
   if not files.is_file(os.path.join(run, loading.FILE)):
     near = checkpoints.did_you_mean(run)
     raise FileNotFoundError(
-      f'{run} has no {loading.FILE}{near}: give the --model_dir of a run'
+      f'{run or checkpoint} has no {loading.FILE}{near}: give the '
+      '--model_dir of a run'
     )
   choice = run_settings.choose('', '', run, params_override=params_override)
   config = choice.config

@@ -44,5 +44,5 @@ def test_each_setting_is_scored():
   assert [(score.td, score.steps) for score in found] == [(0, 1), (0, 3)]
   assert all(score.milliseconds > 0 for score in found)
   assert all(score.scores['images'] == 4 for score in found)
-  with pytest.raises(ValueError, match='Sampler.steps is 0'):
+  with pytest.raises(ValueError, match='evaluation.sampler.steps is 0'):
     next(dial.turn(predictor, [1, 0], [0.0]))
