@@ -11,13 +11,13 @@ frame are given (`--first_mask`), and followed: J&F of DAVIS' semi-supervised
 task, beside that of its unsupervised one, where nothing is given.
 """
 
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from absl import app, flags
 
+from benchmarks.measuring import spread
 from data import dataset, registry
 from metrics import j_and_f, panoptic_quality, region_boundary
 from panoptic import classes as classes_lib
@@ -201,12 +201,6 @@ def _renamed(
   return maps.PanopticMap(ids, segments, np.zeros(ids.shape, bool))
 
 
-def _mean(values: Sequence[float]) -> str:
-  if len(values) < 2:
-    return f'{values[0]:.1f}'
-  return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}'
-
-
 def report(
   predictor: predictor_lib.Predictor,
   seeds: Sequence[int],
@@ -226,7 +220,7 @@ def report(
     yield '|---|---|'
     found = of_videos(predictor, examples, seeds, count)
     for task, values in found.items():
-      yield f'| {task} | {_mean(values)} |'
+      yield f'| {task} | {spread.text(values)} |'
     return
   choices = {
     'nothing': pixels(0),
@@ -239,7 +233,7 @@ def report(
   yield '|---|---|---|'
   rows = of_images(predictor, examples, choices, seeds, count)
   for name, completed, alone in rows:
-    yield f'| {name} | {_mean(completed)} | {_mean(alone)} |'
+    yield f'| {name} | {spread.text(completed)} | {spread.text(alone)} |'
 
 
 def _define_flags() -> None:

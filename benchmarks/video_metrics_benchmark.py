@@ -14,7 +14,7 @@ all figures.
 import collections
 import time
 
-import cv2  # Comes with tf-models-official.
+import cv2
 import numpy as np
 from absl import app, flags
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from benchmarks.controlled import claims as claims_lib
 from benchmarks.controlled import jobs, verdicts
+from benchmarks.measuring import spread
 from panoptic import files, png
 from panoptic.drawing import plots
 
@@ -102,9 +103,7 @@ def _row(
 def _mean(values: Sequence[float], seeds: int) -> str:
   if not values:
     return 'not run'
-  text = f'{statistics.fmean(values):.1f}'
-  if len(values) > 1:
-    text += f' ± {statistics.stdev(values):.1f}'
+  text = spread.text(values)
   return text if len(values) == seeds else f'{text} ({len(values)} of {seeds})'
 
 
