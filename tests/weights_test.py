@@ -18,11 +18,18 @@ _WEIGHTS = pathlib.Path(main.__file__).parent / 'weights'
 @pytest.mark.parametrize(
   ('name', 'part', 'tolerance'),
   # A part of the split, whose score is within so much of that of the whole.
-  [('shapes', {'shapes': {'eval_examples': 64}}, 5)],
+  [
+    ('shapes', {'data.shapes.eval_examples': 64}, 5),
+    (
+      'moving_shapes',
+      {'data.moving_shapes.eval_examples': 8, 'evaluation.batch_size': 8},
+      8,
+    ),
+  ],
 )
 def test_they_score_as_their_card_says(name, part, tolerance, one_device):
   predictor = predictor_lib.load(
-    _WEIGHTS / name, params_override={'data': part}, verbose=False
+    _WEIGHTS / name, params_override=part, verbose=False
   )
   task = factory.create(predictor.config)
   found = evaluator_lib.Evaluator(task, predictor.model, one_device).evaluate(
